@@ -1,0 +1,36 @@
+#include "shardopt/core/state_tree.h"
+
+#include "shardopt/core/error.h"
+
+namespace shardopt {
+
+template <typename T>
+const T& StateTree::value(const std::string& key) const {
+  const auto it = values.find(key);
+  if (it == values.end()) {
+    SHARDOPT_THROW(CheckpointError, "state of '", kind, "' has no value '", key, "'");
+  }
+  const T* typed = std::get_if<T>(&it->second);
+  if (typed == nullptr) {
+    SHARDOPT_THROW(CheckpointError, "value '", key, "' of '", kind,
+                   "' has another type than expected");
+  }
+  return *typed;
+}
+
+template const bool& StateTree::value(const std::string&) const;
+template const int64_t& StateTree::value(const std::string&) const;
+template const uint64_t& StateTree::value(const std::string&) const;
+template const double& StateTree::value(const std::string&) const;
+template const std::string& StateTree::value(const std::string&) const;
+template const std::vector<double>& StateTree::value(const std::string&) const;
+
+const StateTree& StateTree::child(const std::string& name) const {
+  const auto it = children.find(name);
+  if (it == children.end()) {
+    SHARDOPT_THROW(CheckpointError, "state of '", kind, "' has no part '", name, "'");
+  }
+  return it->second;
+}
+
+}  // namespace shardopt

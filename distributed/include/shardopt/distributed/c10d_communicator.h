@@ -1,0 +1,44 @@
+/// Collectives through LibTorch's c10d: Gloo on CPUs, NCCL on GPUs.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+
+#include <c10/core/Device.h>
+#include <c10/util/intrusive_ptr.h>
+
+#include "shardopt/distributed/communicator.h"
+
+namespace c10d {
+class Backend;
+class ProcessGroup;
+class Store;
+}  // namespace c10d
+
+namespace shardopt::distributed {
+
+struct C10dOptions {
+  int rank = 0;
+  int size = 1;
+  c10::Device device = c10::kCPU;  ///< Where the tensors of all calls are.
+  std::chrono::milliseconds timeout{std::chrono::minutes(5)};
+};
+
+/// Blocks until all `options.size` ranks have joined under `name` in `store`. Throws
+/// CommError if they have not within the timeout, ConfigError if the device is CUDA
+/// and this build or machine has no NCCL.
+[[nodiscard]] std::unique_ptr<Communicator> make_c10d_communicator(
+    const c10::intrusive_ptr<::c10d::Store>& store, const std::string& name,
+    const C10dOptions& options);
+
+/// Over a backend that the caller already has; ownership is shared.
+[[nodiscard]] std::unique_ptr<Communicator> make_c10d_communicator(
+    c10::intrusive_ptr<::c10d::Backend> backend);
+
+/// Over the backend that `group` has for `device`.
+[[nodiscard]] std::unique_ptr<Communicator> make_c10d_communicator(
+    const c10::intrusive_ptr<::c10d::ProcessGroup>& group,
+    c10::Device device = c10::kCPU);
+
+}  // namespace shardopt::distributed

@@ -1,0 +1,128 @@
+/// FSDP: parameters that are whole only while their block of the model works.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include "shardopt/core/parameter.h"
+#include "shardopt/distributed/layout.h"
+
+namespace shardopt::distributed {
+
+class FullyShardedUnit;
+class Mesh;
+class UnitRuntime;
+struct UnitState;
+
+/// A parameter of the model: a leaf tensor that modules hold copies of.
+struct ModelParameter {
+  std::string name;
+  at::Tensor leaf;  ///< Whole, contiguous; frozen if it does not require grad.
+  ParameterRole role = ParameterRole::kHidden;
+};
+
+struct ShardingOptions {
+  Layout layout = rows_layout();
+  /// Leaves are of this dtype while gathered, and so is what a gather sends.
+  at::ScalarType compute_dtype = at::kFloat;
+  /// What a reduction sends: fp32 or bf16; the sum over ranks is fp32 either way.
+  at::ScalarType reduce_dtype = at::kFloat;
+  /// The unit that ends the forward stays gathered: its backward begins at once.
+  bool keep_last_gathered = true;
+  c10::Device device = c10::kCPU;  ///< Of the leaves.
+};
+
+/// The units of one model, over the ranks of a mesh.
+///
+/// Contract: every rank adds the same units and runs them in the same order, in
+/// forward and in backward; which parameters of a unit get a gradient may differ
+/// between ranks. Gradients are averaged over ranks. Parameters change only between
+/// steps: not between a forward and its backward (ShardingError at that backward).
+///
+/// Memory per rank: fp32 master rows and fp32 gradient rows; while working, the
+/// unit at work and the next one gathered, and the whole gradients of at most two.
+///
+/// Thread safety: none. Outlives what is run through it; the mesh outlives this.
+class ShardedModel {
+ public:
+  explicit ShardedModel(const Mesh& mesh, ShardingOptions options = {});
+  ~ShardedModel();
+  ShardedModel(const ShardedModel&) = delete;
+  ShardedModel& operator=(const ShardedModel&) = delete;
+
+  /// Cuts `parameters` (fp32 leaves with their values, the same on every rank): keeps
+  /// this rank's rows, frees the leaves' memory. A leaf that an earlier unit has is
+  /// tied: it stays that unit's, which is gathered whenever this one is.
+  /// Throws c10::Error if a name is taken, a leaf is no contiguous fp32 leaf, or the
+  /// layout's cut does not fit. Local: no communication.
+  FullyShardedUnit& add_unit(std::string name, std::vector<ModelParameter> parameters);
+
+  /// Trainable ones, in the order in which they were added. `rows.grad()` is the
+  /// average over ranks once backward has returned; undefined if no rank had one.
+  [[nodiscard]] std::vector<Parameter> parameters() const;
+  [[nodiscard]] std::vector<Parameter> frozen_parameters() const;
+
+  /// While off, backward keeps gradients whole and fp32 on each rank instead of
+  /// reducing them; the next backward with it on reduces their sum.
+  void set_gradient_sync(bool on);
+
+  /// The whole of one parameter, fp32, in its own shape, on every rank. Collective.
+  /// Throws c10::Error if there is none of that name.
+  [[nodiscard]] at::Tensor whole(const std::string& name) const;
+
+  /// Bytes held for leaves and messages at this moment, and the most so far.
+  [[nodiscard]] int64_t buffer_bytes() const noexcept;
+  [[nodiscard]] int64_t peak_buffer_bytes() const noexcept;
+
+ private:
+  [[nodiscard]] std::vector<Parameter> collect(bool trainable) const;
+  [[nodiscard]] UnitState* owner_of(const ModelParameter& parameter) const;
+
+  const Mesh& mesh_;
+  ShardingOptions options_;
+  std::unique_ptr<UnitRuntime> runtime_;
+  std::vector<std::unique_ptr<FullyShardedUnit>> units_;
+};
+
+/// A block of a model whose parameters are gathered for its forward and its backward.
+///
+/// Works with: autograd off (no_grad, InferenceMode) in between, several forwards
+/// before their backwards, several calls in one forward, retained graphs, in-place
+/// use of outputs, parameters that get no gradient. Outside, reading a leaf is an
+/// error that names it.
+class FullyShardedUnit {
+ public:
+  using Tensors = std::vector<at::Tensor>;
+
+  FullyShardedUnit(const FullyShardedUnit&) = delete;
+  FullyShardedUnit& operator=(const FullyShardedUnit&) = delete;
+  ~FullyShardedUnit();
+
+  [[nodiscard]] const std::string& name() const noexcept;
+
+  /// Calls `forward` with the parameters whole, and returns what it returns.
+  /// `inputs` are the tensors that `forward` computes from: the gradients of those
+  /// that require one tell when a frozen unit's backward is over. Collective.
+  Tensors run(std::span<const at::Tensor> inputs,
+              const std::function<Tensors()>& forward);
+
+  /// The same for one output.
+  at::Tensor run_one(const at::Tensor& input,
+                     const std::function<at::Tensor()>& forward);
+
+  /// Whether the leaves can be read now.
+  [[nodiscard]] bool is_gathered() const noexcept;
+
+ private:
+  friend class ShardedModel;
+  explicit FullyShardedUnit(std::unique_ptr<UnitState> state);
+  std::unique_ptr<UnitState> state_;
+};
+
+}  // namespace shardopt::distributed

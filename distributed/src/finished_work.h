@@ -1,0 +1,15 @@
+/// A collective that was over when it began.
+#pragma once
+
+#include <memory>
+
+#include "shardopt/distributed/communicator.h"
+
+namespace shardopt::distributed {
+
+class FinishedWork final : public Work {
+ public:
+  void wait() override {}
+};
+
+}  // namespace shardopt::distributed

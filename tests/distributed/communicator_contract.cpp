@@ -1,0 +1,42 @@
+#include "distributed/communicator_contract.h"
+
+#include <algorithm>
+#include <iterator>
+
+#include <gtest/gtest.h>
+
+#include "shardopt/distributed/layout.h"
+
+namespace shardopt::distributed {
+
+std::vector<std::vector<int64_t>> sample_cuts(int ranks) {
+  std::vector<int64_t> rising{0};
+  std::vector<int64_t> holes{0};
+  std::vector<int64_t> on_first{0};
+  std::vector<int64_t> on_last{0};
+  for (int rank = 0; rank < ranks; ++rank) {
+    rising.push_back(rising.back() + rank + 1);
+    holes.push_back(holes.back() + (rank % 2 == 0 ? 3 : 0));
+    on_first.push_back(5);
+    on_last.push_back(rank + 1 == ranks ? 5 : 0);
+  }
+  return {chunk_offsets(7, ranks), rising, holes, on_first, on_last,
+          chunk_offsets(0, ranks)};
+}
+
+std::vector<ContractCase> contract_cases() {
+  std::vector<ContractCase> all = collective_cases();
+  for (auto cases : {call_cases(), misuse_cases()}) {
+    std::ranges::move(cases, std::back_inserter(all));
+  }
+  return all;
+}
+
+void run_contract(Communicator& communicator) {
+  for (const ContractCase& contract_case : contract_cases()) {
+    SCOPED_TRACE(contract_case.name);
+    contract_case.run(communicator);
+  }
+}
+
+}  // namespace shardopt::distributed

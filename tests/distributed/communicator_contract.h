@@ -1,0 +1,37 @@
+/// What every communicator must do, as cases to be run on each rank of a group.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "shardopt/distributed/communicator.h"
+
+namespace shardopt::distributed {
+
+/// Run it on all ranks of a group of any size.
+struct ContractCase {
+  std::string name;
+  std::function<void(Communicator&)> run;
+};
+
+/// Results of the collectives, in every dtype and for all manner of cuts.
+[[nodiscard]] std::vector<ContractCase> collective_cases();
+
+/// Calls under way together, abandoned, on empty tensors; the ledger; memory.
+[[nodiscard]] std::vector<ContractCase> call_cases();
+
+/// Arguments that break a precondition.
+[[nodiscard]] std::vector<ContractCase> misuse_cases();
+
+/// All of them.
+[[nodiscard]] std::vector<ContractCase> contract_cases();
+
+/// Runs each case of contract_cases() in turn, naming it in failures.
+void run_contract(Communicator& communicator);
+
+/// Cuts for `ranks` ranks: chunked, rising, with holes, all on the first or the last
+/// rank, of nothing.
+[[nodiscard]] std::vector<std::vector<int64_t>> sample_cuts(int ranks);
+
+}  // namespace shardopt::distributed

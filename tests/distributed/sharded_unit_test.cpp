@@ -1,0 +1,330 @@
+#include <random>
+
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+#include <c10/core/InferenceMode.h>
+#include <gtest/gtest.h>
+
+#include "distributed/toy_model.h"
+#include "shardopt/core/error.h"
+#include "support/thread_meshes.h"
+
+namespace shardopt::distributed {
+namespace {
+
+using test::Gradients;
+using test::ShardedLayers;
+
+// Sums over ranks and their order differ from the plain model's.
+constexpr double kTolerance = 1e-5;
+
+Layout random_layout(unsigned seed) {
+  return [seed](std::span<const ParameterShape> shapes, int ranks) {
+    std::mt19937 random(seed);  // the same on every rank
+    Cuts cuts;
+    for (const auto& shape : shapes) {
+      std::uniform_int_distribution<int64_t> cut(0, row_count(shape));
+      std::vector<int64_t> offsets{0, row_count(shape)};
+      for (int i = 1; i < ranks; ++i) offsets.push_back(cut(random));
+      std::ranges::sort(offsets);
+      cuts.push_back(offsets);
+    }
+    return cuts;
+  };
+}
+
+// Parameter i whole on rank i mod ranks.
+Layout whole_layout() {
+  return [](std::span<const ParameterShape> shapes, int ranks) {
+    Cuts cuts;
+    for (std::size_t i = 0; i < shapes.size(); ++i) {
+      std::vector<int64_t> offsets(ranks + 1, 0);
+      for (int r = static_cast<int>(i) % ranks; r < ranks; ++r) {
+        offsets[r + 1] = row_count(shapes[i]);
+      }
+      cuts.push_back(offsets);
+    }
+    return cuts;
+  };
+}
+
+void expect_gradients(const ShardedModel& model, const Gradients& expected,
+                      double factor = 1.0, double tolerance = kTolerance) {
+  for (const auto& p : model.parameters()) {
+    ASSERT_TRUE(p.rows.grad().defined()) << p.name;
+    const at::Tensor rows = test::rows_of(expected.at(p.name), p.shard) * factor;
+    EXPECT_TRUE(at::allclose(p.rows.grad(), rows, tolerance, tolerance))
+        << p.name << " on rank " << p.shard.rank() << ":\n"
+        << p.rows.grad() << "\nexpected\n"
+        << rows;
+  }
+}
+
+void step(ShardedLayers& layers, const Mesh& mesh) {
+  layers.forward(test::input_of(mesh.rank())).square().mean().backward();
+}
+
+TEST(ShardedUnitTest, GradientsAreThoseOfPlainModelAtEveryCutAndSize) {
+  for (int ranks = 1; ranks <= 4; ++ranks) {
+    const Gradients expected = test::plain_gradients(ranks);
+    for (int cut = 0; cut < 5; ++cut) {
+      test::run_mesh_ranks(ranks, [&](const Mesh& mesh) {
+        const Layout layout = cut == 0   ? rows_layout()
+                              : cut == 1 ? whole_layout()
+                                         : random_layout(cut);
+        ShardedLayers layers(mesh, {.layout = layout});
+        for (int repeat = 0; repeat < 3; ++repeat) {
+          step(layers, mesh);
+          expect_gradients(layers.model, expected);
+          for (auto& p : layers.model.parameters()) p.rows.mutable_grad().reset();
+        }
+      });
+    }
+  }
+}
+
+TEST(ShardedUnitTest, NothingIsGatheredOutsideAndReadingNamesTheParameter) {
+  for (const int ranks : {1, 2}) {
+    test::run_mesh_ranks(ranks, [](const Mesh& mesh) {
+      ShardedLayers layers(mesh);
+      const auto expect_freed = [&] {
+        for (const auto& layer : layers.layers) {
+          EXPECT_EQ(layer.weight.storage().nbytes(), 0U);
+          try {
+            (void)layer.weight.sum();
+            ADD_FAILURE() << "a freed parameter was read";
+          } catch (const c10::Error& error) {
+            EXPECT_NE(std::string(error.what()).find(layer.name + ".weight"),
+                      std::string::npos);
+          }
+        }
+      };
+      expect_freed();
+      step(layers, mesh);
+      expect_freed();
+    });
+  }
+}
+
+TEST(ShardedUnitTest, UnitsAreFreedAsBackwardGoesOn) {
+  test::run_mesh_ranks(2, [](const Mesh& mesh) {
+    ShardedLayers layers(mesh, {.keep_last_gathered = false});
+    const at::Tensor input = test::input_of(mesh.rank()).set_requires_grad(true);
+    const at::Tensor output = layers.forward(input);
+    bool was_checked = false;
+    // Runs before the first unit's backward, after all others'.
+    input.register_hook([&](const at::Tensor&) {
+      EXPECT_FALSE(layers.units[1]->is_gathered());
+      EXPECT_FALSE(layers.units[2]->is_gathered());
+      was_checked = true;
+    });
+    output.square().mean().backward();
+    EXPECT_TRUE(was_checked);
+  });
+}
+
+TEST(ShardedUnitTest, GathersEachUnitTwiceAndKeepsTheLastOnceItIsKnown) {
+  test::run_mesh_ranks(2, [](const Mesh& mesh) {
+    ShardedLayers layers(mesh);
+    const auto gathers_of_step = [&] {
+      mesh.shard().clear_ledger();
+      step(layers, mesh);
+      return mesh.shard().ledger().entry(Collective::kAllGather).calls;
+    };
+    EXPECT_EQ(gathers_of_step(), 2 * test::kLayers);      // order not known yet
+    EXPECT_EQ(gathers_of_step(), 2 * test::kLayers - 1);  // the last stays
+    EXPECT_EQ(gathers_of_step(), 2 * test::kLayers - 1);
+    EXPECT_EQ(mesh.reduce().ledger().entry(Collective::kReduceScatter).calls,
+              3 * test::kLayers);
+  });
+}
+
+TEST(ShardedUnitTest, BuffersHoldTwoGatheredUnitsAndTheirMessages) {
+  test::run_mesh_ranks(2, [](const Mesh& mesh) {
+    ShardedLayers layers(mesh, {}, /*count=*/8);
+    for (int i = 0; i < 4; ++i) {
+      step(layers, mesh);
+      for (auto& p : layers.model.parameters()) p.rows.mutable_grad().reset();
+    }
+    // 25 + 5 + 1 floats, each parameter aligned to 64 bytes: 128 + 64 + 64.
+    EXPECT_LE(layers.model.peak_buffer_bytes(), 4 * 256);
+  });
+}
+
+TEST(ShardedUnitTest, GradientsOfSeveralBackwardsAddUp) {
+  test::run_mesh_ranks(3, [](const Mesh& mesh) {
+    ShardedLayers layers(mesh);
+    step(layers, mesh);
+    step(layers, mesh);
+    expect_gradients(layers.model, test::plain_gradients(3), 2.0);
+  });
+}
+
+TEST(ShardedUnitTest, AccumulatesWithoutReductionUntilSyncIsOn) {
+  for (const int ranks : {1, 3}) {
+    test::run_mesh_ranks(ranks, [&](const Mesh& mesh) {
+      ShardedLayers layers(mesh);
+      mesh.reduce().clear_ledger();
+      layers.model.set_gradient_sync(false);
+      step(layers, mesh);
+      step(layers, mesh);
+      EXPECT_EQ(mesh.reduce().ledger().total().calls, 0);
+      for (auto& p : layers.model.parameters()) EXPECT_FALSE(p.rows.grad().defined());
+
+      layers.model.set_gradient_sync(true);
+      step(layers, mesh);
+
+      expect_gradients(layers.model, test::plain_gradients(ranks), 3.0);
+    });
+  }
+}
+
+TEST(ShardedUnitTest, TwoForwardsBeforeTheirBackwards) {
+  test::run_mesh_ranks(2, [](const Mesh& mesh) {
+    ShardedLayers layers(mesh);
+    const at::Tensor first = layers.forward(test::input_of(mesh.rank()));
+    const at::Tensor second = layers.forward(test::input_of(mesh.rank()));
+    first.square().mean().backward();
+    second.square().mean().backward();
+    expect_gradients(layers.model, test::plain_gradients(2), 2.0);
+  });
+}
+
+TEST(ShardedUnitTest, SecondBackwardOfRetainedGraph) {
+  test::run_mesh_ranks(2, [](const Mesh& mesh) {
+    ShardedLayers layers(mesh);
+    const at::Tensor loss = layers.forward(test::input_of(mesh.rank())).square().mean();
+    loss.backward({}, /*retain_graph=*/true);
+    loss.backward();
+    expect_gradients(layers.model, test::plain_gradients(2), 2.0);
+  });
+}
+
+TEST(ShardedUnitTest, EvaluationBetweenForwardAndBackwardChangesNothing) {
+  test::run_mesh_ranks(2, [](const Mesh& mesh) {
+    ShardedLayers layers(mesh);
+    step(layers, mesh);
+    for (auto& p : layers.model.parameters()) p.rows.mutable_grad().reset();
+    const at::Tensor input = test::input_of(mesh.rank());
+    const at::Tensor trained = layers.forward(input);
+    {
+      const at::NoGradGuard no_grad;
+      EXPECT_TRUE(at::equal(layers.forward(input), trained));
+    }
+    {
+      const c10::InferenceMode inference;
+      EXPECT_TRUE(at::equal(layers.forward(input), trained));
+    }
+    trained.square().mean().backward();
+    expect_gradients(layers.model, test::plain_gradients(2));
+  });
+}
+
+TEST(ShardedUnitTest, FirstUseInsideInferenceModeLeavesTrainingPossible) {
+  test::run_mesh_ranks(2, [](const Mesh& mesh) {
+    ShardedLayers layers(mesh);
+    {
+      const c10::InferenceMode inference;
+      (void)layers.forward(test::input_of(mesh.rank()));
+    }
+    step(layers, mesh);
+    expect_gradients(layers.model, test::plain_gradients(2));
+  });
+}
+
+TEST(ShardedUnitTest, OutputMayBeChangedInPlace) {
+  test::run_mesh_ranks(2, [](const Mesh& mesh) {
+    ShardedLayers layers(mesh, {}, 1);
+    const test::Layer plain("layer0");
+    const at::Tensor input = test::input_of(0);
+    plain.forward(input).add_(1.0).square_().sum().backward();
+
+    layers.forward(input).add_(1.0).square_().sum().backward();
+
+    for (const auto& p : layers.model.parameters()) {
+      if (p.name != "layer0.weight") continue;
+      EXPECT_TRUE(at::allclose(
+          p.rows.grad(), test::rows_of(plain.weight.grad(), p.shard), 1e-5, 1e-6));
+    }
+  });
+}
+
+TEST(ShardedUnitTest, Bf16ComputeAndReductionKeepFp32Master) {
+  test::run_mesh_ranks(2, [](const Mesh& mesh) {
+    ShardedLayers layers(
+        mesh, {.compute_dtype = at::kBFloat16, .reduce_dtype = at::kBFloat16});
+    const at::Tensor input = test::input_of(mesh.rank()).to(at::kBFloat16);
+    layers.forward(input).to(at::kFloat).square().mean().backward();
+    for (const auto& p : layers.model.parameters()) {
+      EXPECT_EQ(p.rows.scalar_type(), at::kFloat);
+      EXPECT_EQ(p.rows.grad().scalar_type(), at::kFloat);
+    }
+    // bf16 has 8 bits: relative errors of a few 2^-8 after three layers.
+    expect_gradients(layers.model, test::plain_gradients(2), 1.0, 2e-2);
+  });
+}
+
+TEST(ShardedUnitTest, ParametersChangedBetweenForwardAndBackwardAreAnError) {
+  test::run_mesh_ranks(2, [](const Mesh& mesh) {
+    ShardedLayers layers(mesh);
+    const at::Tensor loss = layers.forward(test::input_of(mesh.rank())).sum();
+    for (auto& p : layers.model.parameters()) p.rows.mul_(2.0);
+    EXPECT_THROW(loss.backward(), ShardingError);
+  });
+}
+
+TEST(ShardedUnitTest, BackwardThatThrewLeavesNothingBehind) {
+  for (const int ranks : {1, 2}) {
+    test::run_mesh_ranks(ranks, [&](const Mesh& mesh) {
+      ShardedLayers layers(mesh);
+      const at::Tensor input = test::input_of(mesh.rank()).set_requires_grad(true);
+      const at::Tensor middle = input * 1.0;
+      middle.register_hook([](const at::Tensor&) { TORCH_CHECK(false, "stop"); });
+      const at::Tensor loss = layers.forward(middle).square().mean();
+      EXPECT_THROW(loss.backward(), c10::Error);
+      for (auto& p : layers.model.parameters()) p.rows.mutable_grad().reset();
+
+      step(layers, mesh);
+
+      expect_gradients(layers.model, test::plain_gradients(ranks));
+    });
+  }
+}
+
+TEST(ShardedUnitTest, WholeGivesTheModelsOwnValuesAndShapes) {
+  test::run_mesh_ranks(3, [](const Mesh& mesh) {
+    const ShardedLayers layers(mesh);
+    for (const auto& p : test::Layer("layer1").parameters()) {
+      EXPECT_TRUE(at::equal(layers.model.whole(p.name), p.leaf.detach())) << p.name;
+    }
+    EXPECT_THROW((void)layers.model.whole("nobody"), c10::Error);
+  });
+}
+
+TEST(ShardedUnitTest, RejectsNamesTwiceAndLeavesThatCannotBeCut) {
+  const Mesh mesh = make_single_mesh();
+  ShardedModel model(mesh);
+  const at::Tensor leaf = at::zeros({3, 2}).set_requires_grad(true);
+  model.add_unit("a", {{"w", leaf}});
+  EXPECT_THROW(model.add_unit("b", {{"w", at::zeros({2})}}), c10::Error);
+  EXPECT_THROW(model.add_unit("c", {{"x", at::zeros({2})}, {"x", at::zeros({2})}}),
+               c10::Error);
+  EXPECT_THROW(model.add_unit("d", {{"half", at::zeros({2}, at::kHalf)}}), c10::Error);
+  EXPECT_THROW(model.add_unit("e", {{"t", at::zeros({2, 3}).t()}}), c10::Error);
+  EXPECT_THROW(model.add_unit("f", {{"inner", leaf * 2}}), c10::Error);
+}
+
+TEST(ShardedUnitTest, RejectsLayoutThatDoesNotFit) {
+  const Mesh mesh = make_single_mesh();
+  const auto with = [&](Cuts cuts) {
+    ShardedModel model(mesh, {.layout = [=](auto, int) { return cuts; }});
+    model.add_unit("a", {{"w", at::zeros({3, 2})}});
+  };
+  EXPECT_THROW(with({}), c10::Error);
+  EXPECT_THROW(with({{0, 2}}), c10::Error);
+  EXPECT_THROW(with({{0, 1, 3}}), c10::Error);
+  EXPECT_NO_THROW(with({{0, 3}}));
+}
+
+}  // namespace
+}  // namespace shardopt::distributed

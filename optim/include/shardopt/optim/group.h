@@ -1,0 +1,41 @@
+/// What optimizers, and those who watch them, know of a group of parameters.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include "shardopt/core/state_tree.h"
+
+namespace shardopt::optim {
+
+/// What one update works on: lists of one length and order, with an entry for each
+/// parameter of a group that has a gradient. Entries may have no rows.
+struct GroupTensors {
+  std::vector<at::Tensor> rows;                          ///< Changed in place.
+  std::vector<at::Tensor> grads;                         ///< [*rows], contiguous
+  std::map<std::string, std::vector<at::Tensor>> slots;  ///< By name; in place.
+  std::vector<int64_t> steps;  ///< Of each parameter, this one included.
+};
+
+/// What the base is told of a group: the lr before any schedule, the decay, and all
+/// options for the record.
+struct GroupSettings {
+  double lr = 0.0;
+  double weight_decay = 0.0;
+  std::map<std::string, StateValue> options{};
+};
+
+/// A group as a log shows it.
+struct GroupSummary {
+  std::string name;  ///< "decay"; of a nested optimizer "adamw/decay".
+  std::string algorithm;
+  double lr;  ///< In force: the group's own times the schedule's factor.
+  double weight_decay;
+  int64_t parameters;
+};
+
+}  // namespace shardopt::optim

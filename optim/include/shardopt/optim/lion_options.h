@@ -1,0 +1,24 @@
+/// Options of Lion.
+#pragma once
+
+#include <vector>
+
+#include "shardopt/core/option.h"
+
+namespace shardopt::optim {
+
+struct LionOptions {
+  double lr = 1e-4;
+  double weight_decay = 0.0;
+  double beta1 = 0.9;   ///< Share of the momentum in the update's direction.
+  double beta2 = 0.99;  ///< Decay of the momentum itself.
+
+  /// Throws ConfigError if a value is out of range.
+  void validate() const;
+};
+
+/// Without lr and weight_decay, which every algorithm has:
+/// options_of(OptimizerConfig&).
+[[nodiscard]] std::vector<Option> options_of(LionOptions& options);
+
+}  // namespace shardopt::optim

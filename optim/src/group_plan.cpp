@@ -1,0 +1,145 @@
+#include "group_plan.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <optional>
+#include <regex>
+#include <set>
+#include <utility>
+
+#include "name_rules.h"
+#include "shardopt/core/error.h"
+
+namespace shardopt::optim {
+namespace {
+
+constexpr char kDecay[] = "decay";
+constexpr char kNoDecay[] = "no_decay";
+
+bool decays(const Parameter& parameter, const OptimizerConfig& config) {
+  if (config.decay == DecayRule::kAll) return true;
+  if (dimensions(parameter) < 2 || has_bias_name(parameter)) return false;
+  return config.decay_embeddings || !is_embedding(parameter);
+}
+
+// Two groups, by whether parameters decay.
+std::vector<GroupRequest> split_by_decay(const std::string& prefix,
+                                         std::vector<Parameter> parameters,
+                                         std::optional<double> lr,
+                                         const OptimizerConfig& config) {
+  GroupRequest with{.name = prefix + kDecay, .parameters = {}, .lr = lr};
+  GroupRequest without{
+      .name = prefix + kNoDecay, .parameters = {}, .lr = lr, .weight_decay = 0.0};
+  for (Parameter& parameter : parameters) {
+    GroupRequest& target = decays(parameter, config) ? with : without;
+    target.parameters.push_back(std::move(parameter));
+  }
+  return {std::move(with), std::move(without)};
+}
+
+// Rules with their patterns compiled, and what they have taken.
+class RuleMatcher {
+ public:
+  explicit RuleMatcher(const std::vector<GroupRule>& rules) {
+    for (std::size_t i = 0; i < rules.size(); ++i) {
+      const std::string field = rule_field(i);
+      GroupRule copy = rules[i];
+      check_options(field, options_of(copy));
+      if (copy.pattern.empty()) SHARDOPT_THROW(ConfigError, field, ".pattern is empty");
+      patterns_.push_back(compile_pattern(field + ".pattern", copy.pattern));
+    }
+    taken_.resize(rules.size());
+    matched_.resize(rules.size());
+  }
+
+  // Gives `parameter` to the first rule that finds it, or to `others`.
+  void sort(Parameter parameter, std::vector<Parameter>& others) {
+    std::vector<Parameter>* target = nullptr;
+    for (std::size_t i = 0; i < patterns_.size(); ++i) {
+      if (!std::regex_search(parameter.name, patterns_[i])) continue;
+      ++matched_[i];
+      if (target == nullptr) target = &taken_[i];
+    }
+    (target == nullptr ? others : *target).push_back(std::move(parameter));
+  }
+
+  // Throws ConfigError for a rule that took nothing.
+  void check_none_idle(const std::vector<GroupRule>& rules) const {
+    for (std::size_t i = 0; i < rules.size(); ++i) {
+      if (!taken_[i].empty()) continue;
+      SHARDOPT_THROW(ConfigError, rule_field(i), ".pattern '", rules[i].pattern,
+                     matched_[i] == 0 ? "' matches no parameter"
+                                      : "' matches only what earlier groups took");
+    }
+  }
+
+  [[nodiscard]] std::vector<Parameter>& taken(std::size_t rule) { return taken_[rule]; }
+
+ private:
+  std::vector<std::regex> patterns_;  // by rule, as below
+  std::vector<std::vector<Parameter>> taken_;
+  std::vector<int64_t> matched_;
+};
+
+std::vector<GroupRequest> groups_of_rule(const GroupRule& rule, std::size_t index,
+                                         std::vector<Parameter> parameters,
+                                         const OptimizerConfig& config) {
+  const std::string name =
+      rule.name.empty() ? "group" + std::to_string(index) : rule.name;
+  if (rule.weight_decay) {
+    return {{name, std::move(parameters), rule.lr, rule.weight_decay}};
+  }
+  std::vector<GroupRequest> halves =
+      split_by_decay(name + ".", std::move(parameters), rule.lr, config);
+  std::erase_if(halves, [](const auto& half) { return half.parameters.empty(); });
+  return halves;
+}
+
+// The plan of `algorithm`, appended if there is none yet.
+AlgorithmPlan& plan_of(std::vector<AlgorithmPlan>& plans,
+                       const std::string& algorithm) {
+  const auto it = std::ranges::find(plans, algorithm, &AlgorithmPlan::algorithm);
+  if (it != plans.end()) return *it;
+  return plans.emplace_back(AlgorithmPlan{algorithm, {}});
+}
+
+void check_names_differ(const std::vector<AlgorithmPlan>& plans) {
+  std::set<std::string> names;
+  for (const AlgorithmPlan& plan : plans) {
+    for (const GroupRequest& group : plan.groups) {
+      if (names.insert(group.name).second) continue;
+      SHARDOPT_THROW(ConfigError, "optimizer.group: two groups are named '", group.name,
+                     "'");
+    }
+  }
+}
+
+}  // namespace
+
+std::string rule_field(std::size_t index) {
+  return "optimizer.group[" + std::to_string(index) + "]";
+}
+
+std::vector<AlgorithmPlan> plan_groups(std::vector<Parameter> parameters,
+                                       const OptimizerConfig& config) {
+  RuleMatcher matcher(config.groups);
+  std::vector<Parameter> others;
+  for (Parameter& parameter : parameters) matcher.sort(std::move(parameter), others);
+  matcher.check_none_idle(config.groups);
+
+  std::vector<AlgorithmPlan> plans;
+  plans.push_back(
+      {config.name, split_by_decay("", std::move(others), std::nullopt, config)});
+  for (std::size_t i = 0; i < config.groups.size(); ++i) {
+    const GroupRule& rule = config.groups[i];
+    const std::string& algorithm =
+        rule.algorithm.empty() ? config.name : rule.algorithm;
+    auto groups = groups_of_rule(rule, i, std::move(matcher.taken(i)), config);
+    auto& target = plan_of(plans, algorithm).groups;
+    std::ranges::move(groups, std::back_inserter(target));
+  }
+  check_names_differ(plans);
+  return plans;
+}
+
+}  // namespace shardopt::optim

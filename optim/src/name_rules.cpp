@@ -1,0 +1,40 @@
+#include "name_rules.h"
+
+#include <algorithm>
+
+#include "shardopt/core/error.h"
+
+namespace shardopt::optim {
+namespace {
+
+char to_lower(char letter) {
+  return 'A' <= letter && letter <= 'Z' ? static_cast<char>(letter - 'A' + 'a')
+                                        : letter;
+}
+
+bool contains_word(std::string name, std::string_view word) {
+  std::ranges::transform(name, name.begin(), to_lower);
+  return name.find(word) != std::string::npos;
+}
+
+}  // namespace
+
+bool has_bias_name(const Parameter& parameter) {
+  return contains_word(parameter.name, "bias");
+}
+
+bool is_embedding(const Parameter& parameter) {
+  return parameter.role == ParameterRole::kEmbedding ||
+         contains_word(parameter.name, "embedding");
+}
+
+std::regex compile_pattern(std::string_view field, const std::string& pattern) {
+  try {
+    return std::regex(pattern);
+  } catch (const std::regex_error& error) {
+    SHARDOPT_THROW(ConfigError, field, " '", pattern,
+                   "' is not a regular expression: ", error.what());
+  }
+}
+
+}  // namespace shardopt::optim

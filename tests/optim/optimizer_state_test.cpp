@@ -1,0 +1,233 @@
+#include <functional>
+#include <memory>
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+
+#include "optim/optim_testing.h"
+#include "shardopt/core/error.h"
+#include "shardopt/optim/adamw.h"
+#include "shardopt/optim/lion.h"
+#include "shardopt/optim/muon.h"
+
+namespace shardopt::optim {
+namespace {
+
+/// A model of a matrix, an empty shard, a vector and an unused matrix, and what trains
+/// it: weights and states of two such are compared.
+struct Trainee {
+  explicit Trainee(const std::string& algorithm, at::ScalarType dtype = at::kFloat) {
+    const auto numbers = [&](at::IntArrayRef sizes) {
+      return at::arange(c10::multiply_integers(sizes), dtype).cos().view(sizes);
+    };
+    parameters = {whole("matrix", numbers({4, 3})),
+                  {"empty", numbers({0, 3}), Shard({0, 2, 2}, 1)},
+                  whole("vector", numbers({5})),
+                  whole("unused", numbers({2, 2}))};
+    optimizer = make(algorithm);
+  }
+
+  std::unique_ptr<Optimizer> make(const std::string& algorithm) const {
+    const std::vector<Parameter> matrices = {parameters[0], parameters[1]};
+    const std::vector<Parameter> others = {parameters[2], parameters[3]};
+    if (algorithm == "adamw") {
+      return std::make_unique<AdamW>(std::vector<ParamGroup<AdamWOptions>>{
+          {"decay", matrices, {.weight_decay = 0.1}}, {"no_decay", others, {}}});
+    }
+    if (algorithm == "lion") {
+      return std::make_unique<Lion>(std::vector<ParamGroup<LionOptions>>{
+          {"decay", matrices, {.weight_decay = 0.1}}, {"no_decay", others, {}}});
+    }
+    return std::make_unique<Muon>(std::vector<ParamGroup<MuonOptions>>{
+        {"decay", matrices, {.weight_decay = 0.1}}, {"no_decay", others, {}}});
+  }
+
+  void train(int64_t first, int64_t last) {
+    for (int64_t step = first; step < last; ++step) {
+      optimizer->set_lr_factor(1.0 / static_cast<double>(step + 1));
+      for (Parameter& parameter : parameters) {
+        if (parameter.name == "unused") continue;
+        if (parameter.name == "vector" && step % 2 == 0) continue;
+        const at::Tensor wave =
+            at::arange(parameter.rows.numel(), parameter.rows.options());
+        parameter.rows.mutable_grad() =
+            (wave * 1.3 + step).sin().view(parameter.rows.sizes());
+      }
+      optimizer->step();
+      optimizer->zero_grad();
+    }
+  }
+
+  std::vector<Parameter> parameters;
+  std::unique_ptr<Optimizer> optimizer;
+};
+
+void expect_same_tensors(const StateTree& a, const StateTree& b) {
+  EXPECT_EQ(a.values, b.values);
+  ASSERT_EQ(a.tensors.size(), b.tensors.size());
+  for (const auto& [name, state] : a.tensors) {
+    EXPECT_TRUE(at::equal(state.tensor, b.tensors.at(name).tensor)) << name;
+  }
+  ASSERT_EQ(a.children.size(), b.children.size());
+  for (const auto& [name, child] : a.children) {
+    expect_same_tensors(child, b.children.at(name));
+  }
+}
+
+class OptimizerStateTest : public testing::TestWithParam<std::string> {};
+
+TEST_P(OptimizerStateTest, SaveLoadContinueEqualsNeverStopping) {
+  Trainee straight(GetParam());
+  straight.train(0, 7);
+
+  Trainee first(GetParam());
+  first.train(0, 4);
+  const StateTree saved = deep_copy(first.optimizer->state());
+  Trainee second(GetParam());
+  for (std::size_t i = 0; i < first.parameters.size(); ++i) {
+    second.parameters[i].rows.copy_(first.parameters[i].rows);
+  }
+  second.optimizer->load_state(saved);
+  expect_same_tensors(second.optimizer->state(), saved);
+  second.train(4, 7);
+
+  for (std::size_t i = 0; i < straight.parameters.size(); ++i) {
+    EXPECT_TRUE(at::equal(straight.parameters[i].rows, second.parameters[i].rows));
+  }
+  expect_same_tensors(straight.optimizer->state(), second.optimizer->state());
+}
+
+TEST_P(OptimizerStateTest, HoldsEveryParameterBeforeTheFirstStep) {
+  const Trainee trainee(GetParam());
+  const StateTree tree = trainee.optimizer->state();
+  EXPECT_EQ(tree.kind, GetParam());
+  EXPECT_EQ(tree.value<int64_t>("step"), 0);
+  const StateTree& empty = tree.child("parameters").child("empty");
+  for (const auto& [slot, state] : empty.tensors) {
+    EXPECT_EQ(state.tensor.sizes(), at::IntArrayRef({0, 3})) << slot;
+    EXPECT_EQ(state.spread, Spread::kCut);
+    EXPECT_EQ(state.shard, Shard({0, 2, 2}, 1));
+  }
+  EXPECT_FALSE(empty.tensors.empty());
+  const StateTree& owner = GetParam() == "muon" ? tree.child("adamw") : tree;
+  EXPECT_EQ(owner.child("parameters").child("vector").value<std::string>("group"),
+            "no_decay");
+}
+
+INSTANTIATE_TEST_SUITE_P(Algorithms, OptimizerStateTest,
+                         testing::Values("adamw", "lion", "muon"),
+                         [](const auto& instance) { return instance.param; });
+
+TEST(OptimizerStateTest, RecordsGroupsInOrderWithTheirOptions) {
+  const StateTree groups = Trainee("lion").optimizer->state().child("groups");
+  EXPECT_EQ(groups.children.size(), 2U);
+  EXPECT_EQ(groups.child("0").value<std::string>("name"), "decay");
+  EXPECT_EQ(groups.child("1").value<std::string>("name"), "no_decay");
+  const StateTree& options = groups.child("0").child("options");
+  EXPECT_EQ(options.value<double>("weight_decay"), 0.1);
+  EXPECT_EQ(options.value<double>("lr"), 1e-4);
+  EXPECT_EQ(options.value<double>("beta2"), 0.99);
+}
+
+TEST(OptimizerStateTest, CountsUpdatesOfEachParameter) {
+  Trainee trainee("muon");
+  trainee.train(0, 5);
+  const StateTree tree = trainee.optimizer->state();
+  EXPECT_EQ(tree.value<int64_t>("step"), 5);
+  EXPECT_EQ(tree.child("parameters").child("matrix").value<int64_t>("step"), 5);
+  const StateTree& inner = tree.child("adamw").child("parameters");
+  EXPECT_EQ(inner.child("vector").value<int64_t>("step"), 2);
+}
+
+// Loading with other options is a choice of the user's, not a difference.
+TEST(OptimizerStateTest, KeepsItsOwnOptions) {
+  const Parameter w = ones("w");
+  Lion saved(group_of({w}, LionOptions{.lr = 0.5, .beta1 = 0.7}));
+  Lion lion(group_of({w}, LionOptions{.lr = 0.25}));
+  lion.load_state(deep_copy(saved.state()));
+  EXPECT_EQ(lion.groups()[0].lr, 0.25);
+}
+
+/// What loading says once `damage` was done to a state of Muon; checks that nothing
+/// was taken over.
+std::string refusal(const std::function<void(StateTree&)>& damage) {
+  Trainee source("muon");
+  source.train(0, 2);
+  StateTree tree = deep_copy(source.optimizer->state());
+  damage(tree);
+  Trainee target("muon");
+  const StateTree before = deep_copy(target.optimizer->state());
+  const std::string message =
+      message_of<CheckpointError>([&] { target.optimizer->load_state(tree); });
+  expect_same_tensors(target.optimizer->state(), before);
+  return message;
+}
+
+StateTree& parameter(StateTree& tree, const std::string& name) {
+  return tree.children.at("parameters").children.at(name);
+}
+
+TEST(OptimizerStateTest, RefusesOtherParameters) {
+  const std::string message = refusal([](StateTree& tree) {
+    auto& parameters = tree.children.at("parameters").children;
+    auto node = parameters.extract("matrix");
+    node.key() = "stranger";
+    parameters.insert(std::move(node));
+  });
+  expect_contains(message, "parameters: part 'matrix' is missing");
+  expect_contains(message, "parameters: part 'stranger' is unknown");
+}
+
+TEST(OptimizerStateTest, RefusesOtherSlotsShapesDtypesAndCuts) {
+  const std::string message = refusal([](StateTree& tree) {
+    auto& matrix = parameter(tree, "matrix").tensors;
+    matrix.at("momentum").tensor = at::zeros({3, 4});
+    matrix["velocity"] = {.tensor = at::zeros({4, 3})};
+    parameter(tree, "empty").tensors.at("momentum").shard = Shard({0, 1, 1}, 1);
+    StateTree& inner = tree.children.at("adamw");
+    auto& vector = parameter(inner, "vector").tensors;
+    vector.at("exp_avg").tensor = at::zeros({5}, at::kDouble);
+    vector.erase("exp_avg_sq");
+    parameter(tree, "unused").tensors.at("momentum").tensor.reset();
+  });
+  expect_contains(
+      message, "parameters/matrix: slot 'momentum' is Float[3, 4], here Float[4, 3]");
+  expect_contains(message, "parameters/matrix: slot 'velocity' is unknown");
+  expect_contains(message, "parameters/empty: slot 'momentum' is cut in another way");
+  expect_contains(message, "adamw/parameters/vector: slot 'exp_avg' is Double[5]");
+  expect_contains(message, "adamw/parameters/vector: slot 'exp_avg_sq' is missing");
+  expect_contains(message, "parameters/unused: slot 'momentum' is undefined");
+}
+
+TEST(OptimizerStateTest, RefusesOtherKindsVersionsAndValues) {
+  expect_contains(refusal([](StateTree& tree) { tree.kind = "lion"; }),
+                  "kind is 'lion', here 'muon'");
+  expect_contains(refusal([](StateTree& tree) { tree.version = 2; }),
+                  "version is 2, here 1");
+  const std::string message = refusal([](StateTree& tree) {
+    tree.values.erase("lr_factor");
+    tree.values["step"] = 2.0;
+    tree.values["epoch"] = int64_t{1};
+    tree.children.at("adamw").kind = "adam";
+  });
+  expect_contains(message, "value 'lr_factor' is missing");
+  expect_contains(message, "value 'step' has another type");
+  expect_contains(message, "value 'epoch' is unknown");
+  expect_contains(message, "adamw: kind is 'adam', here 'adamw'");
+}
+
+TEST(OptimizerStateTest, RefusesOtherGroupsAndNestedOptimizers) {
+  const std::string message = refusal([](StateTree& tree) {
+    tree.children.at("groups").children.at("0").values["name"] = std::string("other");
+    tree.children.at("groups").children.erase("1");
+    parameter(tree, "matrix").values["group"] = std::string("no_decay");
+    tree.children.erase("adamw");
+  });
+  expect_contains(message, "groups/0: name is 'other', here 'decay'");
+  expect_contains(message, "groups: part '1' is missing");
+  expect_contains(message, "parameters/matrix: group is 'no_decay', here 'decay'");
+  expect_contains(message, "part 'adamw' is missing");
+}
+
+}  // namespace
+}  // namespace shardopt::optim

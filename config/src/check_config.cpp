@@ -1,0 +1,115 @@
+#include "shardopt/config/check_config.h"
+
+#include <algorithm>
+#include <set>
+
+#include "fail.h"
+#include "option_tree.h"
+
+namespace shardopt::config {
+namespace {
+
+void check_ranges(TrainConfig config) {
+  for_each_option(make_option_tree(config),
+                  [](const std::string& path, const Option& option) {
+                    const std::string problem = option.problem(option.get());
+                    if (!problem.empty()) fail(path, " ", problem);
+                  });
+}
+
+void check_model(const ModelOptions& model) {
+  if (model.dim % model.heads != 0) {
+    fail("model.heads is ", model.heads, ", which does not divide model.dim, ",
+         model.dim);
+  }
+  if (model.dim / model.heads % 2 != 0) {
+    fail("model.dim / model.heads is ", model.dim, " / ", model.heads, " = ",
+         model.dim / model.heads, "; allowed: an even number, for rotary embedding");
+  }
+}
+
+void check_data(const TrainConfig& config) {
+  if (config.data.path.empty()) {
+    fail("data.path is empty; allowed: a file or a folder of text");
+  }
+  const bool validates = config.train.validate_every > 0;
+  if (validates && config.data.validation_fraction == 0.0) {
+    fail("train.validate_every is ", config.train.validate_every,
+         ", but data.validation_fraction is 0; allowed: neither or both 0");
+  }
+}
+
+void check_mesh(const MeshOptions& mesh, int ranks) {
+  if (mesh.replicate != 1) {
+    fail("mesh.replicate is ", mesh.replicate,
+         "; allowed: 1, since copies of a sharded model are not supported");
+  }
+  if (mesh.shard != 0 && mesh.shard != ranks) {
+    fail("mesh.shard is ", mesh.shard, "; allowed: 0 or the number of ranks, ", ranks);
+  }
+}
+
+void check_batch(const TrainOptions& train, int ranks) {
+  const bool divides = train.batch % train.accumulation == 0 &&
+                       train.batch / train.accumulation % ranks == 0;
+  if (divides) return;
+  fail("train.batch is ", train.batch, "; allowed: a multiple of ranks ", ranks,
+       " x train.accumulation ", train.accumulation);
+}
+
+// A run of no steps, which only writes the initial weights, needs no warm-up.
+void check_schedule(const TrainConfig& config) {
+  const bool has_warmup = config.schedule.name != "none" && config.train.steps > 0;
+  if (has_warmup && config.schedule.warmup_steps > config.train.steps) {
+    fail("schedule.warmup_steps is ", config.schedule.warmup_steps,
+         "; allowed: up to train.steps, ", config.train.steps);
+  }
+}
+
+std::set<std::string> selected_algorithms(const optim::OptimizerConfig& optimizer) {
+  std::set<std::string> selected{optimizer.name};
+  for (const optim::GroupRule& group : optimizer.groups) {
+    selected.insert(group.algorithm.empty() ? optimizer.name : group.algorithm);
+  }
+  return selected;
+}
+
+void check_optimizer(const optim::OptimizerConfig& optimizer) {
+  for (std::size_t i = 0; i < optimizer.groups.size(); ++i) {
+    if (!optimizer.groups[i].pattern.empty()) continue;
+    fail("optimizer.group[", i, "].pattern is empty; allowed: a regular expression");
+  }
+  if (optimizer.options.empty()) return;
+  const std::vector<std::string> known = known_algorithms();
+  const auto is_known = [&](const std::string& name) {
+    return std::ranges::find(known, name) != known.end();
+  };
+  if (!std::ranges::all_of(selected_algorithms(optimizer), is_known)) return;
+  const std::string& first = optimizer.options.begin()->first;
+  fail("optimizer.options.", first, " is given, but optimizer.name is '",
+       optimizer.name, "'; allowed: options in the block optimizer.", optimizer.name);
+}
+
+}  // namespace
+
+void check_config(const TrainConfig& config, int ranks) {
+  TORCH_CHECK(ranks >= 1, "a job has ", ranks, " ranks; allowed: >= 1");
+  check_ranges(config);
+  check_model(config.model);
+  check_data(config);
+  check_mesh(config.mesh, ranks);
+  check_batch(config.train, ranks);
+  check_schedule(config);
+  check_optimizer(config.optimizer);
+}
+
+std::vector<std::string> unused_blocks(const TrainConfig& config) {
+  const std::set<std::string> selected = selected_algorithms(config.optimizer);
+  std::vector<std::string> unused;
+  for (const std::string& name : config.algorithm_blocks) {
+    if (!selected.contains(name)) unused.push_back("optimizer." + name);
+  }
+  return unused;
+}
+
+}  // namespace shardopt::config

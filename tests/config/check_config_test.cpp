@@ -1,0 +1,146 @@
+// Values that do not fit each other.
+#include "shardopt/config/check_config.h"
+
+#include "config_test_support.h"
+
+namespace shardopt::config {
+namespace {
+
+using test::config_error;
+using ::testing::TestWithParam;
+using ::testing::Values;
+
+using Overrides = std::vector<std::string>;
+
+TrainConfig with(Overrides overrides) {
+  overrides.insert(overrides.begin(), "data.path=text");
+  return load_config({.overrides = std::move(overrides)});
+}
+
+std::string error_of(const TrainConfig& config, int ranks) {
+  return config_error([&] { check_config(config, ranks); });
+}
+
+TEST(CheckConfigTest, AcceptsTheDefaultsWithAPathOnRanksThatDivideTheBatch) {
+  EXPECT_EQ(error_of(with({}), 1), "(no error)");
+  EXPECT_EQ(error_of(with({"mesh.shard=4", "train.accumulation=2"}), 4), "(no error)");
+}
+
+TEST(CheckConfigTest, AcceptsWarmUpWhereNothingIsTrained) {
+  EXPECT_EQ(error_of(with({"train.steps=0", "schedule.warmup_steps=10"}), 1),
+            "(no error)");
+  EXPECT_EQ(
+      error_of(
+          with({"train.steps=5", "schedule.warmup_steps=10", "schedule.name=none"}), 1),
+      "(no error)");
+}
+
+TEST(CheckConfigTest, AcceptsNamedValuesForAnOptimizerThatIsNotKnownHere) {
+  const Overrides named{"optimizer.name=mine", "optimizer.options.x=1"};
+  const Overrides in_group{"optimizer.options.x=1", "optimizer.group[0].pattern=a",
+                           "optimizer.group[0].algorithm=mine"};
+
+  EXPECT_EQ(error_of(with(named), 1), "(no error)");
+  EXPECT_EQ(error_of(with(in_group), 1), "(no error)");
+}
+
+struct Case {
+  Overrides overrides;
+  int ranks;
+  const char* error;
+};
+
+class CheckConfigErrorTest : public TestWithParam<Case> {};
+
+TEST_P(CheckConfigErrorTest, NamesFieldsAndValues) {
+  EXPECT_EQ(error_of(with(GetParam().overrides), GetParam().ranks), GetParam().error);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Combinations, CheckConfigErrorTest,
+    Values(
+        Case{{"model.heads=5"},
+             1,
+             "model.heads is 5, which does not divide model.dim, 128"},
+        Case{{"model.dim=132"},
+             1,
+             "model.dim / model.heads is 132 / 4 = 33; allowed: an even number, for "
+             "rotary embedding"},
+        Case{{"data.path="},
+             1,
+             "data.path is empty; allowed: a file or a folder of text"},
+        Case{{"data.validation_fraction=0"},
+             1,
+             "train.validate_every is 100, but data.validation_fraction is 0; allowed: "
+             "neither or both 0"},
+        Case{{"mesh.replicate=2"},
+             2,
+             "mesh.replicate is 2; allowed: 1, since copies of a sharded model are not "
+             "supported"},
+        Case{{"mesh.shard=2"},
+             4,
+             "mesh.shard is 2; allowed: 0 or the number of ranks, 4"},
+        Case{
+            {},
+            3,
+            "train.batch is 16; allowed: a multiple of ranks 3 x train.accumulation 1"},
+        Case{
+            {"train.accumulation=3"},
+            1,
+            "train.batch is 16; allowed: a multiple of ranks 1 x train.accumulation 3"},
+        Case{
+            {"train.accumulation=8"},
+            4,
+            "train.batch is 16; allowed: a multiple of ranks 4 x train.accumulation 8"},
+        Case{{"train.accumulation=9223372036854775807"},
+             4,
+             "train.batch is 16; allowed: a multiple of ranks 4 x train.accumulation "
+             "9223372036854775807"},
+        Case{{"train.steps=9", "schedule.warmup_steps=10"},
+             1,
+             "schedule.warmup_steps is 10; allowed: up to train.steps, 9"},
+        Case{{"optimizer.group[0].lr=1"},
+             1,
+             "optimizer.group[0].pattern is empty; allowed: a regular expression"},
+        Case{{"optimizer.options.x=1"},
+             1,
+             "optimizer.options.x is given, but optimizer.name is 'adamw'; allowed: "
+             "options in the block optimizer.adamw"}));
+
+TEST(CheckConfigErrorTest, FindsValuesOutOfRangeInAStructFilledByHand) {
+  TrainConfig config = with({});
+  config.model.heads = 0;
+  EXPECT_EQ(error_of(config, 1), "model.heads is 0; allowed: [1, 1048576]");
+
+  config = with({});
+  config.optimizer.muon.adamw.lr = -1.0;
+  EXPECT_EQ(error_of(config, 1), "optimizer.muon.adamw.lr is -1; allowed: >= 0");
+}
+
+TEST(CheckConfigErrorTest, RefusesAJobOfNoRanks) {
+  EXPECT_THROW(check_config(with({}), 0), c10::Error);
+}
+
+TEST(UnusedBlocksTest, AreThoseGivenButNotSelectedEachOnce) {
+  const test::ConfigFolder folder;
+
+  const TrainConfig config =
+      folder.load("optimizer { name: \"muon\" adamw { beta1: 0.8 } lion { } muon { } }",
+                  {"optimizer.lion.beta1=0.5", "optimizer.lion.beta2=0.5"});
+
+  const std::vector<std::string> expected{"optimizer.adamw", "optimizer.lion"};
+  EXPECT_EQ(unused_blocks(config), expected);
+  EXPECT_EQ(unused_blocks(load_config({})), std::vector<std::string>{});
+}
+
+TEST(UnusedBlocksTest, AGroupsAlgorithmIsUsed) {
+  const TrainConfig config =
+      with({"optimizer.name=muon", "optimizer.lion.beta1=0.5",
+            "optimizer.group[0].pattern=a", "optimizer.group[0].algorithm=lion",
+            "optimizer.muon.adamw.lr=1"});
+
+  EXPECT_EQ(unused_blocks(config), std::vector<std::string>{});
+}
+
+}  // namespace
+}  // namespace shardopt::config

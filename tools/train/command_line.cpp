@@ -1,0 +1,50 @@
+#include "train/command_line.h"
+
+#include <CLI/CLI.hpp>
+
+#include "shardopt/config/print_config.h"
+
+namespace shardopt::train {
+namespace {
+
+constexpr char kDescription[] =
+    "Trains a GPT on text with an optimizer chosen by name, its parameters sharded over\n"
+    "the ranks of the job. Start it alone, or with\n"
+    "  torchrun --standalone --nproc-per-node=N --no-python shardopt-train ...";
+
+}  // namespace
+
+CommandLine parse_command_line(int argc, const char* const* argv) {
+  CommandLine result;
+  CLI::App app(kDescription, "shardopt-train");
+  std::string file;
+  app.add_option("--config", file, "Configuration: Protobuf text format, or JSON")
+      ->option_text("FILE");
+  app.add_option("--set", result.sources.overrides,
+                 "Sets one field after the file is read; repeat it, a later one wins")
+      ->option_text("PATH=VALUE")
+      ->expected(1)
+      ->take_all();
+  app.add_flag("--print-config", result.prints_config,
+               "Prints the whole effective configuration and ends");
+  app.add_flag("--list-optimizers", result.lists_optimizers,
+               "Lists the optimizers and ends");
+  app.add_option("--rank", result.launch.rank, "This rank; wins over RANK");
+  app.add_option("--size", result.launch.size,
+                 "Number of ranks; wins over WORLD_SIZE");
+  app.add_option("--master-address", result.launch.master_address,
+                 "Where rank 0 listens; wins over MASTER_ADDR");
+  app.add_option("--master-port", result.launch.master_port,
+                 "Its port; wins over MASTER_PORT");
+  app.footer("Fields of the configuration:\n" + config::config_help());
+  try {
+    app.parse(argc, argv);
+    if (!file.empty()) result.sources.file = file;
+  } catch (const CLI::ParseError& error) {
+    result.is_done = true;
+    result.exit_code = app.exit(error);
+  }
+  return result;
+}
+
+}  // namespace shardopt::train

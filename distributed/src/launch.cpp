@@ -111,6 +111,17 @@ void read_torchrun(const LaunchFlags& flags, const Environment& environment,
   launch.restart_count = restarts.value.value_or(0);
 }
 
+// An address without ranks that meet there would be ignored.
+void check_no_address(const LaunchFlags& flags) {
+  const std::string why = " but RANK and WORLD_SIZE are not set; allowed: all or none";
+  if (flags.master_address) {
+    SHARDOPT_THROW(ConfigError, "--master-address is ", *flags.master_address, why);
+  }
+  if (flags.master_port) {
+    SHARDOPT_THROW(ConfigError, "--master-port is ", *flags.master_port, why);
+  }
+}
+
 std::string launcher_of(const LaunchFlags& flags, const Environment& environment) {
   if (flags.rank || flags.size) return "flags";
   return environment("TORCHELASTIC_RUN_ID") ? "torchrun" : "environment";
@@ -131,7 +142,10 @@ Launch read_launch(const LaunchFlags& flags, const Environment& environment) {
   check_pair(rank, size);
   Launch launch;
   launch.launcher = "none";
-  if (!size.value) return launch;
+  if (!size.value) {
+    check_no_address(flags);
+    return launch;
+  }
   launch.launcher = launcher_of(flags, environment);
   launch.rank = *rank.value;
   launch.size = *size.value;

@@ -169,6 +169,12 @@ std::vector<BadLaunch> bad_launches() {
           "MASTER_PORT is 0; allowed: 1 to 65535"),
       bad("FlagPort", {.master_port = -5}, kPlain,
           "--master-port is -5; allowed: 1 to 65535"),
+      bad("PortFlagAlone", {.master_port = 3000}, {},
+          "--master-port is 3000 but RANK and WORLD_SIZE are not set; allowed: all or "
+          "none"),
+      bad("AddressFlagAlone", {.master_address = "b"}, {},
+          "--master-address is b but RANK and WORLD_SIZE are not set; allowed: all or "
+          "none"),
       bad("PortNoNumber", {}, with(kPlain, {{"MASTER_PORT", "http"}}),
           "MASTER_PORT is 'http'; allowed: a whole number"),
       bad("NoAddress", {}, without(kPlain, "MASTER_ADDR"),

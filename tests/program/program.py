@@ -4,6 +4,7 @@ import dataclasses
 import os
 import pathlib
 import random
+import select
 import socket
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import time
 PROGRAM = os.environ["SHARDOPT_TRAIN"]
 SOURCE_DIR = pathlib.Path(os.environ["SHARDOPT_SOURCE_DIR"])
 TIMEOUT_SECONDS = 90  # Of one start of all ranks; alone each takes about one second.
+PATIENCE_SECONDS = 40  # With what did not end; torchrun kills its ranks after 30.
 
 # A run that takes a fraction of a second; every test changes what it is about.
 SMALL = {
@@ -63,51 +65,84 @@ def rank_environment(rank, ranks, port):
 class Started:
     """Processes under way. As a context, none of them outlives it."""
 
-    def __init__(self, commands, environments):
+    def __init__(self, commands, environments, folders=None):
         self.began = time.monotonic()
+        self.said = b""  # What we have read of the first process's standard output.
+        self.pipe, pipe_in = os.pipe()
         self.logs = [(tempfile.TemporaryFile(), tempfile.TemporaryFile())
                      for _ in commands]
         self.processes = []
-        for command, environment, (out, err) in zip(commands, environments, self.logs):
+        for rank, command in enumerate(commands):
+            out, err = self.logs[rank]
             self.processes.append(subprocess.Popen(
-                command, env=environment, stdin=subprocess.DEVNULL, stdout=out,
-                stderr=err))
+                command, env=environments[rank], cwd=folders and folders[rank],
+                stdin=subprocess.DEVNULL, stdout=out if rank else pipe_in, stderr=err))
+        os.close(pipe_in)
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
+        # A signal that can be handled comes first: torchrun ends its ranks then.
         for process in self.processes:
-            process.kill()
-            process.wait()
+            process.terminate()
+        for process in self.processes:
+            try:
+                process.wait(PATIENCE_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        os.close(self.pipe)
         for log in self.logs:
             for file in log:
                 file.close()
 
+    def read(self, timeout):
+        """Waits for more of what the first process says; False at its end."""
+        ready, _, _ = select.select([self.pipe], [], [], max(timeout, 0))
+        if not ready:
+            raise AssertionError(f"no end after {time.monotonic() - self.began:.0f} s; "
+                                 f"said: {[self.texts(r) for r in range(len(self.logs))]}")
+        more = os.read(self.pipe, 1 << 16)
+        self.said += more
+        return bool(more)
+
+    def read_until(self, text, timeout=TIMEOUT_SECONDS):
+        """Waits until the first process has said `text`."""
+        end = time.monotonic() + timeout
+        while text.encode() not in self.said:
+            if not self.read(end - time.monotonic()):
+                raise AssertionError(f"ended before '{text}': {self.texts(0)}")
+
     def wait(self, timeout=TIMEOUT_SECONDS):
         """How each process ended, in order of rank. Fails if one runs on for too long."""
+        end = self.began + timeout
+        while self.read(end - time.monotonic()):
+            pass
         ended = []
         for rank, process in enumerate(self.processes):
-            left = self.began + timeout - time.monotonic()
             try:
-                code = process.wait(max(left, 0))
+                code = process.wait(max(end - time.monotonic(), 0))
             except subprocess.TimeoutExpired:
-                raise AssertionError(f"process {rank} still runs after {timeout} s; "
+                raise AssertionError(f"rank {rank} still runs after {timeout} s; "
                                      f"it said: {self.texts(rank)}") from None
             ended.append(Ended(code, *self.texts(rank), time.monotonic() - self.began))
         return ended
 
     def texts(self, rank):
         """Standard output and standard error so far."""
-        return [os.pread(file.fileno(), 1 << 24, 0).decode(errors="replace")
-                for file in self.logs[rank]]
+        texts = [os.pread(file.fileno(), 1 << 24, 0) for file in self.logs[rank]]
+        if rank == 0:
+            texts[0] = self.said
+        return [text.decode(errors="replace") for text in texts]
 
 
-def start_ranks(arguments_by_rank, port=None, prefix=()):
+def start_ranks(arguments_by_rank, port=None, folders=None, prefix=()):
     """One process for each entry, which has the arguments of that rank."""
     ranks, port = len(arguments_by_rank), port or free_port()
     return Started([[*prefix, PROGRAM, *entry] for entry in arguments_by_rank],
-                   [rank_environment(rank, ranks, port) for rank in range(ranks)])
+                   [rank_environment(rank, ranks, port) for rank in range(ranks)],
+                   folders)
 
 
 def run_ranks(arguments_by_rank, **options):

@@ -115,6 +115,11 @@ void announce(Reporter& reporter, const config::TrainConfig& config,
                            group.parameters, " parameter(s), weight decay ",
                            group.weight_decay));
   }
+  if (config.optimizer.name == "muon" && ranks > 1) {
+    reporter.line(c10::str("muon: mode local_shard is an approximation: each of ", ranks,
+                           " ranks orthogonalizes its own rows, so the result depends on "
+                           "their number"));
+  }
   for (const auto& block : config::unused_blocks(config)) {
     reporter.line(block + " is given, but optimizer.name is '" + config.optimizer.name +
                   "': unused");

@@ -25,6 +25,11 @@ struct C10dOptions {
   std::chrono::milliseconds timeout{std::chrono::minutes(5)};
 };
 
+/// Memory: until its wait has returned, a reduce_scatter takes buffers of at most 1.25
+/// x max(bytes of the whole, 32 MiB), however uneven the cut, and an all_reduce of bf16
+/// an fp32 copy. Failures: as soon as the backend notices, which for an absent or
+/// stopped peer is after its timeout.
+///
 /// Blocks until all `options.size` ranks have joined under `name` in `store`. Throws
 /// CommError if they have not within the timeout, ConfigError if the device is CUDA
 /// and this build or machine has no NCCL.

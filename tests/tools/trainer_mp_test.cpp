@@ -1,0 +1,95 @@
+#include "train/trainer.h"
+
+#include <cmath>
+#include <fstream>
+
+#include <ATen/ATen.h>
+#include <gtest/gtest.h>
+#include <torch/csrc/distributed/c10d/FileStore.hpp>
+
+#include "shardopt/distributed/c10d_communicator.h"
+#include "support/rank_launcher.h"
+#include "support/scratch_dir.h"
+#include "support/thread_meshes.h"
+
+namespace shardopt::train {
+namespace {
+
+constexpr int kSteps = 20;
+// The sums over ranks are the same; those of a bf16 or fp32 kernel are too.
+constexpr double kTolerance = 1e-6;
+
+std::string write_text(const std::filesystem::path& folder) {
+  const std::string path = folder / "text";
+  std::ofstream out(path);
+  for (int i = 0; i < 3000; ++i) out << (i * i % 97) << (i % 7 == 0 ? "\n" : " ");
+  return path;
+}
+
+config::TrainConfig small_config(const std::string& optimizer) {
+  config::TrainConfig config;
+  config.model = {.layers = 2, .dim = 32, .heads = 2, .context = 16};
+  config.optimizer.name = optimizer;
+  config.optimizer.lr = 0.003;
+  config.schedule.name = "constant";
+  config.train.batch = 12;
+  config.train.steps = kSteps;
+  return config;
+}
+
+std::vector<double> losses(const config::TrainConfig& config,
+                           const distributed::Mesh& mesh, const TextData& data) {
+  Trainer trainer(config, mesh, data);
+  std::vector<double> result;
+  for (int step = 1; step <= kSteps; ++step) result.push_back(trainer.step(step).loss);
+  return result;
+}
+
+std::vector<double> losses_of_threads(const config::TrainConfig& config, int ranks,
+                                      const TextData& data) {
+  std::vector<double> result;
+  test::run_mesh_ranks(ranks, [&](const distributed::Mesh& mesh) {
+    const std::vector<double> own = losses(config, mesh, data);
+    if (mesh.rank() == 0) result = own;
+  });
+  return result;
+}
+
+void expect_near(const std::vector<double>& a, const std::vector<double>& b) {
+  ASSERT_EQ(a.size(), b.size());
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    EXPECT_NEAR(a[i], b[i], kTolerance * std::abs(b[i])) << "step " << i + 1;
+  }
+}
+
+TEST(TrainerMpTest, LossesOfThreadsAndGlooAgree) {
+  test::run_ranks(2, [](const test::RankEnvironment& env) {
+    const test::ScratchDir own;
+    const TextData data({.path = write_text(own.path()), .context = 16});
+    const auto store = c10::make_intrusive<::c10d::FileStore>(
+        env.scratch_dir + "/store", env.size);
+    const distributed::C10dOptions options{.rank = env.rank, .size = env.size};
+    const distributed::Mesh mesh(
+        distributed::make_c10d_communicator(store, "shard", options),
+        distributed::make_c10d_communicator(store, "reduce", options));
+    for (const char* optimizer : {"adamw", "muon"}) {
+      const auto config = small_config(optimizer);
+      const std::vector<double> gloo = losses(config, mesh, data);
+      if (env.rank == 0) expect_near(losses_of_threads(config, env.size, data), gloo);
+    }
+  });
+}
+
+TEST(TrainerTest, LossesDoNotDependOnNumberOfThreadRanks) {
+  const test::ScratchDir folder;
+  const TextData data({.path = write_text(folder.path()), .context = 16});
+  const auto config = small_config("adamw");
+  const std::vector<double> alone = losses_of_threads(config, 1, data);
+  EXPECT_LT(alone.back(), alone.front());
+  for (const int ranks : {2, 3, 4}) {
+    expect_near(losses_of_threads(config, ranks, data), alone);
+  }
+}
+
+}  // namespace
+}  // namespace shardopt::train

@@ -34,9 +34,9 @@ at::Tensor newton_schulz(const at::Tensor& matrices,
                          const NewtonSchulzOptions& options) {
   TORCH_CHECK(matrices.dim() >= 2, "newton_schulz takes [*, rows, cols], got ",
               matrices.sizes());
-  TORCH_CHECK(matrices.scalar_type() == at::kFloat ||
-                  matrices.scalar_type() == at::kDouble,
-              "newton_schulz takes fp32 or fp64, got ", matrices.scalar_type());
+  TORCH_CHECK(
+      matrices.scalar_type() == at::kFloat || matrices.scalar_type() == at::kDouble,
+      "newton_schulz takes fp32 or fp64, got ", matrices.scalar_type());
   if (matrices.numel() == 0) return matrices.clone();
   const int64_t rows = matrices.size(-2);
   const int64_t cols = matrices.size(-1);
@@ -45,9 +45,9 @@ at::Tensor newton_schulz(const at::Tensor& matrices,
   if (is_tall) x = x.transpose(1, 2);
   const auto [a, b, c] = options.step;
   for (int64_t step = 0; step < options.steps; ++step) {
-    const at::Tensor gram = at::bmm(x, x.transpose(1, 2));           // A = X X^T
-    const at::Tensor poly = at::baddbmm(gram, gram, gram, b, c);     // b A + c A A
-    x = at::baddbmm(x, poly, x, a, 1.0);                             // a X + (...) X
+    const at::Tensor gram = at::bmm(x, x.transpose(1, 2));        // A = X X^T
+    const at::Tensor poly = at::baddbmm(gram, gram, gram, b, c);  // b A + c A A
+    x = at::baddbmm(x, poly, x, a, 1.0);                          // a X + (...) X
   }
   if (is_tall) x = x.transpose(1, 2);
   return x.reshape(matrices.sizes());

@@ -111,32 +111,32 @@ Option make_option(std::string name, int64_t& target, Range range, std::string h
 }
 
 Option make_option(std::string name, bool& target, std::string help) {
-  return {.name = std::move(name),
-          .help = std::move(help),
-          .type = "flag",
-          .allowed = "true | false",
-          .get = [&target]() -> OptionValue { return target; },
-          .set = [&target](const OptionValue& value) { target = std::get<bool>(value); },
-          .problem = [](const OptionValue& value) -> std::string {
-            const bool is_flag = std::holds_alternative<bool>(value);
-            return is_flag ? "" : disallowed(value, "true | false");
-          }};
+  return {
+      .name = std::move(name),
+      .help = std::move(help),
+      .type = "flag",
+      .allowed = "true | false",
+      .get = [&target]() -> OptionValue { return target; },
+      .set = [&target](const OptionValue& value) { target = std::get<bool>(value); },
+      .problem = [](const OptionValue& value) -> std::string {
+        const bool is_flag = std::holds_alternative<bool>(value);
+        return is_flag ? "" : disallowed(value, "true | false");
+      }};
 }
 
 Option make_option(std::string name, std::string& target, std::string help) {
-  return {.name = std::move(name),
-          .help = std::move(help),
-          .type = "text",
-          .allowed = "any text",
-          .get = [&target]() -> OptionValue { return target; },
-          .set =
-              [&target](const OptionValue& value) {
-                target = std::get<std::string>(value);
-              },
-          .problem = [](const OptionValue& value) -> std::string {
-            const bool is_text = std::holds_alternative<std::string>(value);
-            return is_text ? "" : disallowed(value, "text");
-          }};
+  return {
+      .name = std::move(name),
+      .help = std::move(help),
+      .type = "text",
+      .allowed = "any text",
+      .get = [&target]() -> OptionValue { return target; },
+      .set = [&target](
+                 const OptionValue& value) { target = std::get<std::string>(value); },
+      .problem = [](const OptionValue& value) -> std::string {
+        const bool is_text = std::holds_alternative<std::string>(value);
+        return is_text ? "" : disallowed(value, "text");
+      }};
 }
 
 Option make_choice(std::string name, std::string& target,

@@ -1,12 +1,18 @@
 #include "buffer_pool.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include <ATen/ops/empty.h>
 #include <c10/core/InferenceMode.h>
 
 namespace shardopt::distributed {
+namespace {
+
+constexpr int64_t kMostWaste = 2;  // a buffer's size over what is asked for
+
+}  // namespace
 
 at::Tensor BufferPool::acquire(int64_t bytes) {
   const auto smaller = [](const at::Tensor& a, const at::Tensor& b) {
@@ -14,16 +20,20 @@ at::Tensor BufferPool::acquire(int64_t bytes) {
   };
   std::sort(free_.begin(), free_.end(), smaller);
   const auto fitting = std::find_if(free_.begin(), free_.end(), [&](const auto& free) {
-    return free.numel() >= bytes;
+    return bytes <= free.numel() && free.numel() <= kMostWaste * bytes;
   });
   if (fitting != free_.end()) {
     at::Tensor buffer = std::move(*fitting);
     free_.erase(fitting);
     return buffer;
   }
-  if (!free_.empty()) {
-    bytes_ -= free_.back().numel();
-    free_.pop_back();
+  const auto outgrown =
+      std::find_if(free_.rbegin(), free_.rend(), [&](const auto& free) {
+        return free.numel() < bytes && bytes <= kMostWaste * free.numel();
+      });
+  if (outgrown != free_.rend()) {
+    bytes_ -= outgrown->numel();
+    free_.erase(std::next(outgrown).base());
   }
   // A tensor made inside InferenceMode could not be written to outside it.
   const c10::InferenceMode normal(false);

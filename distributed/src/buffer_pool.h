@@ -8,9 +8,9 @@
 
 namespace shardopt::distributed {
 
-/// Hands out buffers of bytes and takes them back. Blocks of a model have few sizes,
-/// so after the first step nothing is allocated any more; a request that only a larger
-/// free buffer fits takes that one, and one that none fits replaces the largest.
+/// Hands out buffers of bytes and takes them back. Units have few sizes, so after the
+/// first steps nothing is allocated any more. A free buffer is taken for what is at
+/// least half its size; one that has become too small for its kind is replaced.
 ///
 /// Thread safety: none.
 class BufferPool {

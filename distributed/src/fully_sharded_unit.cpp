@@ -69,9 +69,8 @@ void UnitRuntime::end_run(UnitState& unit, std::span<const at::Tensor> inputs,
   last_finished_ = &unit;
   for (const auto& output : outputs) {
     if (!output.defined() || !output.requires_grad()) continue;
-    output.register_hook([call](const at::Tensor&) {
-      call->unit.runtime.begin_backward(*call);
-    });
+    output.register_hook(
+        [call](const at::Tensor&) { call->unit.runtime.begin_backward(*call); });
   }
   if (has_frozen(unit)) {
     for (const auto& input : inputs) {

@@ -40,8 +40,8 @@ FullyShardedUnit& ShardedModel::add_unit(std::string name,
     if (owner != nullptr) {
       if (std::ranges::find(tied, owner) == tied.end()) tied.push_back(owner);
     } else if (std::ranges::none_of(own, is_leaf)) {
-      TORCH_CHECK(std::ranges::none_of(own, is_namesake), "parameter '",
-                  parameter.name, "' is added twice");
+      TORCH_CHECK(std::ranges::none_of(own, is_namesake), "parameter '", parameter.name,
+                  "' is added twice");
       own.push_back(std::move(parameter));
     }
   }
@@ -73,21 +73,27 @@ std::vector<Parameter> ShardedModel::frozen_parameters() const {
 
 void ShardedModel::set_gradient_sync(bool on) { runtime_->set_gradient_sync(on); }
 
+const UnitParameter& ShardedModel::find(const std::string& name) const {
+  const UnitParameter* found = nullptr;
+  for (const auto& unit : units_) {
+    for (const auto& p : unit->state_->storage.parameters()) {
+      if (p.name == name) found = &p;
+    }
+  }
+  TORCH_CHECK(found != nullptr, "no unit has a parameter '", name, "'");
+  return *found;
+}
+
 at::Tensor ShardedModel::whole(const std::string& name) const {
   const c10::InferenceMode normal(false);
   const at::NoGradGuard no_grad;
-  for (const auto& unit : units_) {
-    for (const auto& p : unit->state_->storage.parameters()) {
-      if (p.name != name) continue;
-      std::vector<int64_t> sizes = p.rows.sizes().vec();
-      sizes[0] = p.shard.global_rows();
-      at::Tensor result = at::empty(sizes, p.rows.options());
-      result.narrow(0, p.shard.local_begin(), p.shard.local_rows()).copy_(p.rows);
-      mesh_.shard().all_gather(result, p.shard)->wait();
-      return result.view(p.sizes);
-    }
-  }
-  TORCH_CHECK(false, "no unit has a parameter '", name, "'");
+  const UnitParameter& p = find(name);
+  std::vector<int64_t> sizes = p.rows.sizes().vec();
+  sizes[0] = p.shard.global_rows();
+  at::Tensor result = at::empty(sizes, p.rows.options());
+  result.narrow(0, p.shard.local_begin(), p.shard.local_rows()).copy_(p.rows);
+  mesh_.shard().all_gather(result, p.shard)->wait();
+  return result.view(p.sizes);
 }
 
 int64_t ShardedModel::buffer_bytes() const noexcept { return runtime_->pool().bytes(); }

@@ -33,10 +33,10 @@ UnitParameter& UnitGradients::parameter(std::size_t i) const {
 
 // The whole gradient of one backward or of several; undefined if there is none.
 at::Tensor UnitGradients::take(std::size_t i) {
-  at::Tensor gradient =
-      std::exchange(parameter(i).leaf.mutable_grad(), at::Tensor());
+  at::Tensor gradient = std::exchange(parameter(i).leaf.mutable_grad(), at::Tensor());
   TORCH_CHECK(!gradient.defined() || gradient.layout() == at::kStrided, "parameter '",
-              parameter(i).name, "' has a sparse gradient; only dense ones are reduced");
+              parameter(i).name,
+              "' has a sparse gradient; only dense ones are reduced");
   at::Tensor kept = std::exchange(kept_[i], at::Tensor());
   if (!kept.defined()) return gradient;
   return gradient.defined() ? kept.add_(gradient) : kept;
@@ -106,8 +106,9 @@ void UnitGradients::finish_reduction() {
   const int rank = communicator_.rank();
   const int64_t begin = cut.local_begin();
   const at::Tensor marks =
-      piece_.narrow(0, plan_->trailer_begin(rank) - begin,
-                    static_cast<int64_t>(count())).to(at::kCPU);
+      piece_
+          .narrow(0, plan_->trailer_begin(rank) - begin, static_cast<int64_t>(count()))
+          .to(at::kCPU);
   const float* mark = marks.const_data_ptr<float>();
   piece_.mul_(1.0 / communicator_.size());
   for (std::size_t i = 0; i < count(); ++i) {

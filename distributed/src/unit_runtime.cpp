@@ -12,9 +12,7 @@
 namespace shardopt::distributed {
 namespace {
 
-bool is_inside_backward() {
-  return torch::autograd::get_current_graph_task_id() != -1;
-}
+bool is_inside_backward() { return torch::autograd::get_current_graph_task_id() != -1; }
 
 }  // namespace
 
@@ -56,9 +54,8 @@ UnitRuntime::UnitRuntime(const Mesh& mesh, const ShardingOptions& options)
 
 void UnitRuntime::hold(UnitState& unit) {
   if (unit.holds == 0) {
-    const bool is_stale =
-        !unit.storage.is_released() &&
-        unit.storage.gathered_version() != unit.storage.version();
+    const bool is_stale = !unit.storage.is_released() &&
+                          unit.storage.gathered_version() != unit.storage.version();
     if (is_stale) {
       prefetched_ = nullptr;
       unit.storage.release();
@@ -175,20 +172,23 @@ void UnitRuntime::inputs_done(UnitCall& call) {
 }
 
 // A frozen parameter is needed until the inputs' gradients are there; one that gets a
-// gradient is not read after that.
+// gradient is not read after that. Leaves go before gradients are packed, so that the
+// message can take their memory.
 void UnitRuntime::try_finish(UnitState& unit) {
   if (!unit.has_all_gradients()) return;
-  if (!unit.is_reduced && unit.gradients.count() > 0) {
-    if (!is_sync_on_) {
-      unit.gradients.keep();
-      unit.has_kept = true;
-      unit.is_reduced = true;
-    } else {
-      reduce_ready();
-    }
+  if (!unit.has_frozen || unit.open_calls == 0) leave_backward(unit);
+  if (unit.is_reduced || unit.gradients.count() == 0) return;
+  if (is_sync_on_) {
+    reduce_ready();
+  } else {
+    keep(unit);
   }
-  if (unit.has_frozen && unit.open_calls > 0) return;
-  leave_backward(unit);
+}
+
+void UnitRuntime::keep(UnitState& unit) {
+  unit.gradients.keep();
+  unit.has_kept = true;
+  unit.is_reduced = true;
 }
 
 void UnitRuntime::leave_backward(UnitState& unit) {
@@ -235,8 +235,7 @@ void UnitRuntime::finish_backward() {
     if (is_sync_on_) {
       enqueue(*unit);
     } else if (!unit->is_reduced && unit->gradients.count() > 0) {
-      unit->gradients.keep();
-      unit->has_kept = true;
+      keep(*unit);
     }
   }
   for (UnitState* unit : std::exchange(queue_, {})) reduce(*unit);

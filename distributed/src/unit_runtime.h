@@ -55,8 +55,8 @@ struct UnitCall {
   UnitCall& operator=(const UnitCall&) = delete;
 
   UnitState& unit;
-  UnitState* previous;  ///< Ended before this one: its backward comes next.
-  std::vector<int64_t> versions;          ///< Of the working set's masters.
+  UnitState* previous;            ///< Ended before this one: its backward comes next.
+  std::vector<int64_t> versions;  ///< Of the working set's masters.
   std::vector<CallCount> pending_counts;  ///< Of the working set.
   bool is_pending = true;
   int backward_id = -1;  ///< The last backward that reached it.
@@ -96,6 +96,7 @@ class UnitRuntime {
   void enter_graph(UnitState& first);
   void check_versions(const UnitCall& call) const;
   void try_finish(UnitState& unit);
+  void keep(UnitState& unit);
   void enqueue(UnitState& unit);
   void reduce_ready();
   void reduce(UnitState& unit);
@@ -119,7 +120,7 @@ class UnitRuntime {
   UnitState* prefetched_ = nullptr;
   UnitState* kept_ = nullptr;
 
-  int graph_id_ = -1;                   // of autograd, while in a backward
+  int graph_id_ = -1;                    // of autograd, while in a backward
   std::vector<UnitState*> in_backward_;  // in the order in which they began
   std::vector<UnitState*> queue_;        // to reduce, in this order
   UnitState* in_flight_ = nullptr;       // being reduced

@@ -77,16 +77,23 @@ void UnitStorage::adopt(ModelParameter parameter, std::vector<int64_t> offsets,
   int64_t row_numel = 1;
   for (int64_t d = 1; d < leaf.dim(); ++d) row_numel *= leaf.size(d);
   const bool is_trainable = leaf.requires_grad();
-  parameters_.push_back({std::move(name), std::move(leaf), role, is_trainable,
-                         std::move(sizes), row_numel, std::move(shard), {}, 0});
+  parameters_.push_back({std::move(name),
+                         std::move(leaf),
+                         role,
+                         is_trainable,
+                         std::move(sizes),
+                         row_numel,
+                         std::move(shard),
+                         {},
+                         0});
 }
 
 void UnitStorage::fill_master() {
-  const at::TensorOptions options = at::TensorOptions()
-                                        .dtype(at::kFloat)
-                                        .device(parameters_.empty()
-                                                    ? c10::Device(c10::kCPU)
-                                                    : parameters_[0].leaf.device());
+  const at::TensorOptions options =
+      at::TensorOptions()
+          .dtype(at::kFloat)
+          .device(parameters_.empty() ? c10::Device(c10::kCPU)
+                                      : parameters_[0].leaf.device());
   const int rank = communicator_.rank();
   const int64_t begin = plan_->cut().local_begin();
   master_ = at::empty({plan_->cut().local_rows()}, options);
@@ -108,7 +115,8 @@ void UnitStorage::plan_gathered_buffer() {
   for (auto& p : parameters_) {
     p.gathered_offset = gathered_bytes_;
     const auto bytes = static_cast<int64_t>(p.leaf.numel() * p.leaf.element_size());
-    gathered_bytes_ += (bytes + kAlignmentBytes - 1) / kAlignmentBytes * kAlignmentBytes;
+    gathered_bytes_ +=
+        (bytes + kAlignmentBytes - 1) / kAlignmentBytes * kAlignmentBytes;
   }
 }
 

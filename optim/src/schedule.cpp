@@ -119,7 +119,8 @@ std::vector<std::string> schedule_names() {
 
 Schedule make_schedule(const ScheduleOptions& options, int64_t total_steps) {
   options.validate();
-  if (options.warmup_steps > total_steps) {
+  const bool has_warmup = options.name != "none" && total_steps > 0;
+  if (has_warmup && options.warmup_steps > total_steps) {
     SHARDOPT_THROW(ConfigError, "schedule: warmup_steps is ", options.warmup_steps,
                    "; allowed: <= ", total_steps, ", the steps of the run");
   }

@@ -6,10 +6,10 @@
 #include <torch/csrc/distributed/c10d/ProcessGroup.hpp>
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 
+#include "bench/counting_allocator.h"
 #include "distributed/c10d_test.h"
 #include "distributed/communicator_contract.h"
 #include "shardopt/core/shard.h"
-#include "support/counting_allocator.h"
 
 namespace shardopt::distributed {
 namespace {
@@ -78,7 +78,7 @@ TEST(C10dCommunicatorMpTest, ReduceScatterToOneRankTakesNoMoreThanTheWhole) {
     const Shard cut({0, 0, kRows, kRows, kRows}, env.rank);
     const at::Tensor whole = at::full({kRows}, env.rank + 1.0);
     at::Tensor piece = at::empty({cut.local_rows()});
-    const test::CountingAllocator memory;
+    const bench::CountingAllocator memory;
 
     comm->reduce_scatter(whole, piece, cut)->wait();
 
@@ -94,7 +94,7 @@ TEST(C10dCommunicatorMpTest, EvenReduceScatterTakesNoMoreThanTheWhole) {
     const Shard cut({0, kRows / 3, 2 * kRows / 3, kRows}, env.rank);
     const at::Tensor whole = at::full({kRows}, env.rank + 1.0);
     at::Tensor piece = at::empty({cut.local_rows()});
-    const test::CountingAllocator memory;
+    const bench::CountingAllocator memory;
 
     comm->reduce_scatter(whole, piece, cut)->wait();
 

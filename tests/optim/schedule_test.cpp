@@ -85,6 +85,8 @@ TEST(ScheduleTest, NamesWhatIsWrong) {
                   "none | rex | wsd; did you mean 'cosine'?");
   expect_contains(error({.warmup_steps = 11}),
                   "warmup_steps is 11; allowed: <= 10, the steps of the run");
+  EXPECT_NO_THROW((void)make_schedule({.warmup_steps = 11}, 0));  // nothing to warm
+  EXPECT_NO_THROW((void)make_schedule({.name = "none", .warmup_steps = 11}, 10));
   expect_contains(error({.warmup_steps = -1}), "warmup_steps is -1; allowed: >= 0");
   expect_contains(error({.decay_steps = -1}), "decay_steps is -1");
   expect_contains(error({.stable_steps = -1}), "stable_steps is -1");

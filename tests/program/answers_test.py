@@ -7,8 +7,8 @@ import tempfile
 import unittest
 
 from case import ProgramCase
-from program import (PROGRAM, SMALL, SOURCE_DIR, arguments, clean_environment, run_alone,
-                     run_ranks)
+from program import (PROGRAM, SMALL, SOURCE_DIR, arguments, clean_environment,
+                     run_alone, run_ranks)
 
 ESCAPE = "\x1b"
 
@@ -80,8 +80,8 @@ class AnswerTest(unittest.TestCase):
             self.assertIn(option, text)
         for field in (*SMALL, "data.path", "data.order", "optimizer.weight_decay",
                       "schedule.warmup_steps", "train.accumulation", "train.seed",
-                      "train.clip_norm", "train.threads", "mesh.shard", "mesh.replicate",
-                      "output.path", "output.overwrite", "optimizer.muon.momentum",
+                      "train.clip_norm", "train.threads", "mesh.shard",
+                      "mesh.replicate", "output.path", "output.overwrite", "optimizer.muon.momentum",
                       "optimizer.muon.adamw.lr"):
             self.assertIn(f"\n{field} ", text)
 

@@ -1,4 +1,4 @@
-"""What tests of the training program share: a folder of their own, and its files read."""
+"""What tests of the training program share: a folder of their own, its files read."""
 
 import csv
 import importlib.util
@@ -40,7 +40,7 @@ class ProgramCase(unittest.TestCase):
         return read_losses(self.train(ranks, settings, f"{name}-{ranks}-ranks"))
 
     def assert_near(self, values, expected, tolerance):
-        """All within `tolerance`, relative. Shows the largest difference in any case."""
+        """All within `tolerance`, relative. Shows the largest difference as well."""
         difference = largest_difference(values, expected)
         print(f"{self.id()}: largest relative difference {difference:.2g}, "
               f"allowed {tolerance:.2g}")

@@ -66,8 +66,8 @@ TEST(TrainerMpTest, LossesOfThreadsAndGlooAgree) {
   test::run_ranks(2, [](const test::RankEnvironment& env) {
     const test::ScratchDir own;
     const TextData data({.path = write_text(own.path()), .context = 16});
-    const auto store = c10::make_intrusive<::c10d::FileStore>(
-        env.scratch_dir + "/store", env.size);
+    const auto store =
+        c10::make_intrusive<::c10d::FileStore>(env.scratch_dir + "/store", env.size);
     const distributed::C10dOptions options{.rank = env.rank, .size = env.size};
     const distributed::Mesh mesh(
         distributed::make_c10d_communicator(store, "shard", options),

@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include <CLI/CLI.hpp>
 #include <torch/types.h>
+#include <CLI/CLI.hpp>
 
 #include "bench/counting_allocator.h"
 #include "shardopt/core/random.h"
@@ -115,8 +115,7 @@ void overhead(const Settings& settings) {
 // Bytes of tensors on this rank: held between steps, and the most within a step. The
 // batch is one short sample, so that activations do not count.
 void memory(Settings settings) {
-  const auto launch =
-      distributed::read_launch({}, distributed::process_environment());
+  const auto launch = distributed::read_launch({}, distributed::process_environment());
   const auto mesh = distributed::make_mesh(launch, c10::kCPU, std::chrono::minutes(1));
   settings.batch = 1;
   settings.model.context = 8;
@@ -132,7 +131,8 @@ void memory(Settings settings) {
   if (launch.rank != 0) return;
 
   const double mib = 1024.0 * 1024.0;
-  const double model = 4.0 * static_cast<double>(train::parameter_count(settings.model));
+  const double model =
+      4.0 * static_cast<double>(train::parameter_count(settings.model));
   const double unit = static_cast<double>(run.largest_unit_bytes());
   const double share = 4.0 * model / mesh.size();  // master, two moments, gradients
   std::printf("%d ranks, model %.1f MiB, largest unit %.1f MiB (MiB on rank 0)\n",
@@ -160,8 +160,9 @@ int run(int argc, char** argv) {
   app.add_option("--steps", settings.steps, "Steps per half of a pair");
   app.add_subcommand("overhead", "1 rank sharded against plain LibTorch, CPU time")
       ->callback([&] { overhead(settings); });
-  app.add_subcommand("memory", "Bytes per rank; start it with torchrun")
-      ->callback([&] { memory(settings); });
+  app.add_subcommand("memory", "Bytes per rank; start it with torchrun")->callback([&] {
+    memory(settings);
+  });
   CLI11_PARSE(app, argc, argv);
   return 0;
 }

@@ -69,7 +69,8 @@ void run_agreed(distributed::Communicator& communicator,
   }
   const bool has_failed = is_true_on_any(communicator, error != nullptr);
   if (error) std::rethrow_exception(error);
-  if (has_failed) SHARDOPT_THROW(ConfigError, "another rank could not go on; it says why");
+  if (has_failed)
+    SHARDOPT_THROW(ConfigError, "another rank could not go on; it says why");
 }
 
 void check_same_text(distributed::Communicator& communicator,
@@ -77,8 +78,8 @@ void check_same_text(distributed::Communicator& communicator,
   const std::string theirs = text_of_rank_0(communicator, text);
   run_agreed(communicator, [&] {
     if (text == theirs) return;
-    SHARDOPT_THROW(ConfigError, subject, " differs between ranks: ",
-                   first_difference(text, theirs));
+    SHARDOPT_THROW(ConfigError, subject,
+                   " differs between ranks: ", first_difference(text, theirs));
   });
 }
 

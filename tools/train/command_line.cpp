@@ -8,7 +8,8 @@ namespace shardopt::train {
 namespace {
 
 constexpr char kDescription[] =
-    "Trains a GPT on text with an optimizer chosen by name, its parameters sharded over\n"
+    "Trains a GPT on text with an optimizer chosen by name, its parameters sharded "
+    "over\n"
     "the ranks of the job. Start it alone, or with\n"
     "  torchrun --standalone --nproc-per-node=N --no-python shardopt-train ...";
 
@@ -30,8 +31,7 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
   app.add_flag("--list-optimizers", result.lists_optimizers,
                "Lists the optimizers and ends");
   app.add_option("--rank", result.launch.rank, "This rank; wins over RANK");
-  app.add_option("--size", result.launch.size,
-                 "Number of ranks; wins over WORLD_SIZE");
+  app.add_option("--size", result.launch.size, "Number of ranks; wins over WORLD_SIZE");
   app.add_option("--master-address", result.launch.master_address,
                  "Where rank 0 listens; wins over MASTER_ADDR");
   app.add_option("--master-port", result.launch.master_port,

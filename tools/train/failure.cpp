@@ -42,7 +42,8 @@ int report_failure(const std::optional<distributed::Launch>& launch,
     message = "rank " + std::to_string(launch->rank) + ": " + message;
   }
   std::fprintf(stderr, "shardopt-train: %s\n", message.c_str());
-  if (launch && !launch->error_file.empty()) write_error_file(launch->error_file, message);
+  if (launch && !launch->error_file.empty())
+    write_error_file(launch->error_file, message);
   return kFailure;
 }
 

@@ -43,8 +43,7 @@ Gpt::Gpt(const config::ModelOptions& options, uint64_t seed,
     const std::string name = "blocks." + std::to_string(i);
     stages_.push_back(add_part(name, name, std::make_shared<BlockPart>(context_)));
   }
-  stages_.push_back(
-      add_part("head", "", std::make_shared<HeadPart>(context_, tied)));
+  stages_.push_back(add_part("head", "", std::make_shared<HeadPart>(context_, tied)));
 }
 
 template <typename Part>

@@ -9,7 +9,8 @@
 namespace shardopt::train {
 namespace {
 
-at::Tensor norm(const at::Tensor& x, const at::Tensor& weight, const GptContext& context) {
+at::Tensor norm(const at::Tensor& x, const at::Tensor& weight,
+                const GptContext& context) {
   return at::rms_norm(x, {x.size(-1)}, weight, context.options.norm_eps);
 }
 
@@ -35,7 +36,8 @@ at::Tensor rotate(const at::Tensor& x, const GptContext& context) {
 std::shared_ptr<GptContext> make_context(const config::ModelOptions& options,
                                          at::Generator dropout_masks) {
   const int64_t half = options.dim / options.heads / 2;
-  const at::Tensor exponents = at::arange(half, at::kDouble) / static_cast<double>(half);
+  const at::Tensor exponents =
+      at::arange(half, at::kDouble) / static_cast<double>(half);
   const at::Tensor frequencies = at::pow(options.rope_theta, exponents).reciprocal();
   const at::Tensor angles =
       at::outer(at::arange(options.context, at::kDouble), frequencies);
@@ -83,9 +85,10 @@ at::Tensor BlockPart::attention(const at::Tensor& x) const {
   const int64_t batch = x.size(0);
   const int64_t length = x.size(1);
   const int64_t heads = context->options.heads;
-  const at::Tensor parts = at::linear(x, qkv->weight)
-                               .view({batch, length, 3, heads, -1})
-                               .permute({2, 0, 3, 1, 4});  // [3, batch, heads, length, d]
+  const at::Tensor parts =
+      at::linear(x, qkv->weight)
+          .view({batch, length, 3, heads, -1})
+          .permute({2, 0, 3, 1, 4});  // [3, batch, heads, length, d]
   const at::Tensor query_key = rotate(parts.narrow(0, 0, 2), *context);
   const at::Tensor mixed =
       at::scaled_dot_product_attention(query_key[0], query_key[1], parts[2],
@@ -96,7 +99,8 @@ at::Tensor BlockPart::attention(const at::Tensor& x) const {
 }
 
 at::Tensor BlockPart::feed_forward(const at::Tensor& x) const {
-  const at::Tensor gated = at::silu(at::linear(x, w1->weight)) * at::linear(x, w3->weight);
+  const at::Tensor gated =
+      at::silu(at::linear(x, w1->weight)) * at::linear(x, w3->weight);
   return dropout(at::linear(gated, w2->weight), *context);
 }
 
@@ -106,9 +110,10 @@ HeadPart::HeadPart(std::shared_ptr<GptContext> shared,
   const int64_t dim = context->options.dim;
   final_norm =
       register_module("final_norm", std::make_shared<Weight>(at::IntArrayRef{dim}));
-  head = tied ? register_module("tok_embedding", tied)
-              : register_module("head", std::make_shared<Weight>(
-                                            at::IntArrayRef{kVocabulary, dim}));
+  head = tied
+             ? register_module("tok_embedding", tied)
+             : register_module(
+                   "head", std::make_shared<Weight>(at::IntArrayRef{kVocabulary, dim}));
 }
 
 at::Tensor HeadPart::forward(const at::Tensor& x) {

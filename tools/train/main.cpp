@@ -37,7 +37,8 @@ constexpr std::chrono::seconds kJoinTimeout{60};
   std::rethrow_exception(error);
 }
 
-config::TrainConfig load(const CommandLine& command, const distributed::Launch& launch) {
+config::TrainConfig load(const CommandLine& command,
+                         const distributed::Launch& launch) {
   try {
     auto config = config::load_config(command.sources);
     config::check_config(config, launch.size);
@@ -73,7 +74,8 @@ int answer(const CommandLine& command) {
     }
     return 0;
   }
-  std::fputs(config::print_config(config::load_config(command.sources)).c_str(), stdout);
+  std::fputs(config::print_config(config::load_config(command.sources)).c_str(),
+             stdout);
   return 0;
 }
 
@@ -89,10 +91,10 @@ int main(int argc, char** argv) {
     if (command.lists_optimizers || command.prints_config) {
       return train::answer(command);
     }
-    launch = distributed::read_launch(command.launch, distributed::process_environment());
+    launch =
+        distributed::read_launch(command.launch, distributed::process_environment());
     return train::run(command, *launch);
   } catch (const std::exception& error) {
     return train::report_failure(launch, error);
   }
 }
-

@@ -50,9 +50,9 @@ std::unique_ptr<TextData> load_text(const config::TrainConfig& config,
   std::unique_ptr<TextData> data;
   run_agreed(mesh.shard(),
              [&] { data = std::make_unique<TextData>(text_options(config)); });
-  check_same_text(mesh.shard(), "the text at data.path",
-                  c10::str(data->size_bytes(), " bytes with checksum ",
-                           data->checksum()));
+  check_same_text(
+      mesh.shard(), "the text at data.path",
+      c10::str(data->size_bytes(), " bytes with checksum ", data->checksum()));
   return data;
 }
 
@@ -98,14 +98,14 @@ class Reporter {
 void announce(Reporter& reporter, const config::TrainConfig& config,
               const Trainer& trainer, const TextData& data, int ranks,
               const std::string& launcher) {
-  reporter.line(c10::str(ranks, ranks == 1 ? " rank" : " ranks", " (launcher: ",
-                         launcher, "), ", at::get_num_threads(),
+  reporter.line(c10::str(ranks, ranks == 1 ? " rank" : " ranks",
+                         " (launcher: ", launcher, "), ", at::get_num_threads(),
                          " compute thread(s) each"));
-  reporter.line(c10::str("model: ", config.model.layers, " layers, dim ",
-                         config.model.dim, ", context ", config.model.context, ", ",
-                         format_thousands(static_cast<double>(
-                             parameter_count(config.model))),
-                         " parameters"));
+  reporter.line(
+      c10::str("model: ", config.model.layers, " layers, dim ", config.model.dim,
+               ", context ", config.model.context, ", ",
+               format_thousands(static_cast<double>(parameter_count(config.model))),
+               " parameters"));
   reporter.line(c10::str(
       "data: ", config.data.path, ", ",
       format_thousands(static_cast<double>(data.size_bytes())), " bytes, ",
@@ -116,9 +116,10 @@ void announce(Reporter& reporter, const config::TrainConfig& config,
                            group.weight_decay));
   }
   if (config.optimizer.name == "muon" && ranks > 1) {
-    reporter.line(c10::str("muon: mode local_shard is an approximation: each of ", ranks,
-                           " ranks orthogonalizes its own rows, so the result depends on "
-                           "their number"));
+    reporter.line(
+        c10::str("muon: mode local_shard is an approximation: each of ", ranks,
+                 " ranks orthogonalizes its own rows, so the result depends on "
+                 "their number"));
   }
   for (const auto& block : config::unused_blocks(config)) {
     reporter.line(block + " is given, but optimizer.name is '" + config.optimizer.name +
@@ -134,14 +135,16 @@ int train_all(Trainer& trainer, const config::TrainConfig& config, Reporter& rep
     const StepResult result = trainer.step(step);
     const double step_seconds = seconds_since(step_start);
     const auto tokens = trainer.tokens_per_step();
-    StepMetrics metrics{.step = step,
-                        .tokens = step * tokens,
-                        .loss = result.loss,
-                        .lr = result.lr,
-                        .grad_norm = result.grad_norm,
-                        .tokens_per_second = static_cast<double>(tokens) / step_seconds};
+    StepMetrics metrics{
+        .step = step,
+        .tokens = step * tokens,
+        .loss = result.loss,
+        .lr = result.lr,
+        .grad_norm = result.grad_norm,
+        .tokens_per_second = static_cast<double>(tokens) / step_seconds};
     const bool is_last = step == config.train.steps;
-    if (result.stop_signal == 0 && (is_last || step % config.train.validate_every == 0)) {
+    if (result.stop_signal == 0 &&
+        (is_last || step % config.train.validate_every == 0)) {
       metrics.val_loss = trainer.validate();
     }
     metrics.seconds = seconds_since(start);

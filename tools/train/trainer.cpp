@@ -99,10 +99,10 @@ double Trainer::accumulate_gradients(int64_t step) {
 // One collective for everything that ranks have to agree on in a step.
 StepResult Trainer::agree_on(double local_loss) const {
   const int signal = StopSignal::received();
-  at::Tensor sums = at::tensor(
-      {local_loss, optim::local_squared_norm(parameters_),
-       signal == SIGTERM ? 1.0 : 0.0, signal == SIGINT ? 1.0 : 0.0},
-      at::kDouble);
+  at::Tensor sums =
+      at::tensor({local_loss, optim::local_squared_norm(parameters_),
+                  signal == SIGTERM ? 1.0 : 0.0, signal == SIGINT ? 1.0 : 0.0},
+                 at::kDouble);
   mesh_.shard().all_reduce(sums, distributed::ReduceOp::kSum)->wait();
   const double* total = sums.const_data_ptr<double>();
   StepResult result{.loss = total[0] / mesh_.size(), .grad_norm = std::sqrt(total[1])};

@@ -22,9 +22,9 @@ namespace shardopt::train {
 
 /// What happened in one step, the same on every rank.
 struct StepResult {
-  double loss = 0.0;       ///< Mean over the whole batch, nats per byte.
-  double grad_norm = 0.0;  ///< Global, before clipping.
-  double lr = 0.0;         ///< Of the first group.
+  double loss = 0.0;        ///< Mean over the whole batch, nats per byte.
+  double grad_norm = 0.0;   ///< Global, before clipping.
+  double lr = 0.0;          ///< Of the first group.
   bool is_skipped = false;  ///< Loss or gradients were not finite.
   int stop_signal = 0;      ///< One that a rank has got; training ends.
 };
@@ -32,8 +32,8 @@ struct StepResult {
 /// Model, optimizer and data of a run. Every function is collective.
 class Trainer {
  public:
-  /// `config` has passed check_config; `mesh` and `data` outlive this. Throws ConfigError
-  /// as build_optimizer and make_schedule do, on every rank.
+  /// `config` has passed check_config; `mesh` and `data` outlive this. Throws
+  /// ConfigError as build_optimizer and make_schedule do, on every rank.
   Trainer(const config::TrainConfig& config, const distributed::Mesh& mesh,
           const TextData& data);
 

@@ -4,9 +4,10 @@
 #include <cstdio>
 #include <cstdlib>
 
-#include <torch/csrc/distributed/c10d/FileStore.hpp>
-#include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 #include <torch/nn/modules/linear.h>
+#include <torch/csrc/distributed/c10d/FileStore.hpp>
+#include <torch/csrc/distributed/c10d/PrefixStore.hpp>
+#include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 
 #include "shardopt/distributed/c10d_communicator.h"
 #include "shardopt/distributed/sharded_module.h"
@@ -29,10 +30,11 @@ std::unique_ptr<shardopt::distributed::Communicator> make_group(const char* name
                                                                 const char* file) {
   const auto store = c10::make_intrusive<c10d::PrefixStore>(
       name, c10::make_intrusive<c10d::FileStore>(file, size));
-  return shardopt::distributed::make_c10d_communicator(
+  const c10::intrusive_ptr<c10d::Backend> group =
       c10::make_intrusive<c10d::ProcessGroupGloo>(
           store, rank, size,
-          c10d::ProcessGroupGloo::Options::create_default(std::chrono::seconds(20))));
+          c10d::ProcessGroupGloo::Options::create_default(std::chrono::seconds(20)));
+  return shardopt::distributed::make_c10d_communicator(group);
 }
 
 int train(int rank, int size, const char* file) {

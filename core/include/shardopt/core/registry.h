@@ -47,8 +47,8 @@ class Registry {
     const auto it = factories_.find(name);
     if (it == factories_.end()) {
       const std::vector<std::string> known = names();
-      SHARDOPT_THROW(ConfigError, "unknown ", kind_, " '", name, "'; known: ",
-                     c10::Join(", ", known), did_you_mean(name, known));
+      SHARDOPT_THROW(ConfigError, "unknown ", kind_, " '", name,
+                     "'; known: ", c10::Join(", ", known), did_you_mean(name, known));
     }
     return it->second(std::forward<Args>(args)...);
   }

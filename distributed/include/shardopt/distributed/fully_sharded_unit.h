@@ -18,6 +18,7 @@ namespace shardopt::distributed {
 class FullyShardedUnit;
 class Mesh;
 class UnitRuntime;
+struct UnitParameter;
 struct UnitState;
 
 /// A parameter of the model: a leaf tensor that modules hold copies of.
@@ -45,8 +46,10 @@ struct ShardingOptions {
 /// between ranks. Gradients are averaged over ranks. Parameters change only between
 /// steps: not between a forward and its backward (ShardingError at that backward).
 ///
-/// Memory per rank: fp32 master rows and fp32 gradient rows; while working, the
-/// unit at work and the next one gathered, and the whole gradients of at most two.
+/// Memory per rank: fp32 master rows and fp32 gradient rows, and buffers that stay:
+/// the unit at work and the next one gathered or on its way, and one of gradients on
+/// theirs. In backward also the whole gradients of the unit at work, and what arrives
+/// of those that were sent last.
 ///
 /// Thread safety: none. Outlives what is run through it; the mesh outlives this.
 class ShardedModel {
@@ -83,6 +86,7 @@ class ShardedModel {
  private:
   [[nodiscard]] std::vector<Parameter> collect(bool trainable) const;
   [[nodiscard]] UnitState* owner_of(const ModelParameter& parameter) const;
+  [[nodiscard]] const UnitParameter& find(const std::string& name) const;
 
   const Mesh& mesh_;
   ShardingOptions options_;

@@ -38,9 +38,8 @@ class ShardedModule {
       : ShardedModule(model, name, name, std::move(module), role_of) {}
 
   /// With another prefix than the unit's name.
-  ShardedModule(ShardedModel& model, const std::string& name,
-                const std::string& prefix, std::shared_ptr<Module> module,
-                const RoleOf& role_of = {})
+  ShardedModule(ShardedModel& model, const std::string& name, const std::string& prefix,
+                std::shared_ptr<Module> module, const RoleOf& role_of = {})
       : module_(std::move(module)),
         unit_(model.add_unit(name, parameters_of(*module_, prefix, role_of))) {}
 

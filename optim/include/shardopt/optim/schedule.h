@@ -24,7 +24,7 @@ using Schedule = std::function<double(int64_t step)>;
 /// decay_steps says otherwise, and stays where it ended.
 ///
 /// Throws ConfigError for an unknown name, an option out of range, or more warm-up
-/// than `total_steps`.
+/// than `total_steps` (a run of no steps, which has no updates, may name any).
 [[nodiscard]] Schedule make_schedule(const ScheduleOptions& options,
                                      int64_t total_steps);
 

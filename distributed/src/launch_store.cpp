@@ -2,6 +2,7 @@
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
+#include "connect_deadline.h"
 #include "one_line.h"
 #include "shardopt/core/error.h"
 #include "shardopt/distributed/launch.h"
@@ -29,6 +30,7 @@ class QuietLog {
 StorePtr connect(const Launch& launch, bool is_host,
                  std::chrono::milliseconds timeout) {
   const QuietLog quiet;
+  const ConnectDeadline deadline(launch.master_port, timeout);
   ::c10d::TCPStoreOptions options;
   options.port = static_cast<uint16_t>(launch.master_port);
   options.isServer = is_host;

@@ -8,6 +8,7 @@
 #include <c10/core/StorageImpl.h>
 
 #include "shardopt/core/error.h"
+#include "storage_access.h"
 
 namespace shardopt::distributed {
 namespace {
@@ -25,9 +26,9 @@ void take_memory_away(UnitParameter& parameter) {
   c10::StorageImpl* storage = parameter.leaf.storage().unsafeGetStorageImpl();
   storage->set_data_ptr_noswap(c10::DataPtr(nullptr, parameter.leaf.device()));
   storage->set_nbytes(0);
-  storage->release_data_and_set_meta_custom_data_ptr_error_msg_(
-      "parameter '" + parameter.name +
-      "' is not gathered: it is whole only while its unit runs");
+  forbid_reading(*storage,
+                 "parameter '" + parameter.name +
+                     "' is not gathered: it is whole only while its unit runs");
 }
 
 void check_leaf(const ModelParameter& parameter) {
@@ -166,7 +167,7 @@ void UnitStorage::finish_gather() {
 
 void UnitStorage::point_leaf(UnitParameter& p, void* data) {
   c10::StorageImpl* storage = p.leaf.storage().unsafeGetStorageImpl();
-  storage->clear_data_ptr_access_error_msg_();
+  allow_reading(*storage);
   storage->set_data_ptr_noswap(c10::DataPtr(data, p.leaf.device()));
   storage->set_nbytes(p.leaf.numel() * p.leaf.element_size());
 }

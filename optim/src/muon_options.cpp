@@ -9,7 +9,7 @@ void MuonOptions::validate() const {
   check_all("muon", *this);
   MuonAdamWOptions internal = adamw;
   check_options("muon.adamw", options_of(internal));
-  (void)compile_pattern("muon: exclude", exclude);
+  (void)compile_pattern("optimizer.muon.exclude", exclude);
 }
 
 std::vector<Option> options_of(MuonOptions& options) {

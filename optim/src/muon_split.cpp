@@ -28,7 +28,7 @@ class MuonRule {
  public:
   explicit MuonRule(const MuonOptions& options) : options_(options) {
     if (!options.exclude.empty()) {
-      exclude_ = compile_pattern("muon: exclude", options.exclude);
+      exclude_ = compile_pattern("optimizer.muon.exclude", options.exclude);
     }
   }
 

@@ -118,6 +118,16 @@ TEST(LaunchStoreMpTest, AbsentHostIsNamedErrorAfterTimeout) {
   EXPECT_EQ(failure.find('\n'), std::string::npos) << failure;
 }
 
+// The kernel accepts for it; nobody reads or writes.
+TEST(LaunchStoreMpTest, HostThatNeverAnswersIsNamedErrorAfterTimeout) {
+  const TakenPort port;
+  const auto start = std::chrono::steady_clock::now();
+  const std::string failure = failure_of<CommError>(launch_of(1, 2, port.number()));
+  EXPECT_EQ(failure.substr(0, 25), "rank 1 of 2 did not meet ") << failure;
+  // LibTorch's client connects once more after its first failure.
+  EXPECT_LT(std::chrono::steady_clock::now() - start, 4 * kShort);
+}
+
 TEST(LaunchStoreMpTest, AbsentClientsAreNamedErrorAfterTimeout) {
   const std::string failure = failure_of<CommError>(launch_of(0, 2, free_port()));
   EXPECT_EQ(failure.substr(0, 11), "rank 0 of 2") << failure;

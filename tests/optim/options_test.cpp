@@ -67,7 +67,7 @@ TEST(OptionsTest, MuonNamesWhatIsOutOfRange) {
   expect_contains(problem(MuonOptions{.rms = 0.0}), "rms is 0; allowed: > 0");
   expect_contains(problem(MuonOptions{.max_aspect = 0.5}), "max_aspect is 0.5");
   expect_contains(problem(MuonOptions{.exclude = "("}),
-                  "muon: exclude '(' is not a regular expression");
+                  "optimizer.muon.exclude '(' is not a regular expression");
   expect_contains(problem(MuonOptions{.adamw = {.lr = -0.1}}),
                   "muon.adamw: lr is -0.1; allowed: >= 0");
   expect_contains(problem(MuonOptions{.adamw = {.weight_decay = -0.1}}),

@@ -81,8 +81,8 @@ class AnswerTest(unittest.TestCase):
         for field in (*SMALL, "data.path", "data.order", "optimizer.weight_decay",
                       "schedule.warmup_steps", "train.accumulation", "train.seed",
                       "train.clip_norm", "train.threads", "mesh.shard",
-                      "mesh.replicate", "output.path", "output.overwrite", "optimizer.muon.momentum",
-                      "optimizer.muon.adamw.lr"):
+                      "mesh.replicate", "output.path", "output.overwrite",
+                      "optimizer.muon.momentum", "optimizer.muon.adamw.lr"):
             self.assertIn(f"\n{field} ", text)
 
     def test_print_config_loads_to_itself(self):

@@ -28,7 +28,8 @@ class LaunchTest(FailureCase):
         self.assert_failed(*self.ended({"RANK": "0"}), ["RANK is 0", "WORLD_SIZE"])
 
     def test_size_without_rank(self):
-        self.assert_failed(*self.ended({"WORLD_SIZE": "2"}), ["WORLD_SIZE is 2", "RANK"])
+        self.assert_failed(*self.ended({"WORLD_SIZE": "2"}),
+                           ["WORLD_SIZE is 2", "RANK"])
 
     def test_rank_that_is_no_number(self):
         self.assert_failed(*self.ended({"RANK": "one", "WORLD_SIZE": "2"}),
@@ -64,7 +65,7 @@ class LaunchTest(FailureCase):
 
 class DisagreementTest(FailureCase):
     def failed(self, first, second, words_by_rank):
-        """Of two ranks with settings `first` and `second`, each fails with its words."""
+        """Of ranks with settings `first` and `second`, each fails with its words."""
         ended = run_ranks([self.arguments(first), self.arguments(second)])
         self.assert_all_failed(ended, words_by_rank)
 
@@ -172,6 +173,9 @@ class NotFiniteTest(FailureCase):
                 "optimizer.lr": 1e30, "train.steps": steps, "output.path": output,
                 "train.max_skipped": 10}))
             self.assertIn("step 4 skipped" if steps == 4 else "step 1/1", ended.out)
+            # A run whose last steps did nothing has not done its work.
+            self.assertEqual(ended.code, 1 if steps == 4 else 0)
+            self.assertEqual("the last 3 step(s) were skipped" in ended.err, steps == 4)
             weights.append((output / "model.safetensors").read_bytes())
         self.assertEqual(weights[0], weights[1])
 

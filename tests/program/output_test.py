@@ -12,7 +12,8 @@ from case import ProgramCase, read_metrics
 from program import SOURCE_DIR, run_alone, run_ranks
 
 HEADER = "step,tokens,loss,val_loss,lr,grad_norm,tokens_per_second,seconds"
-FILES = {"config.txtpb", "metrics.csv", "model.safetensors", "sample.txt", "tensorboard"}
+FILES = {"config.txtpb", "metrics.csv", "model.safetensors", "sample.txt",
+         "tensorboard"}
 READ_EVENTS = SOURCE_DIR / "tests" / "reference" / "read_events.py"
 
 
@@ -113,8 +114,8 @@ class FolderTest(ProgramCase):
 
     def test_weights_are_fp32_where_computing_is_bf16(self):
         run = self.train(2, {"mesh.compute_dtype": "bf16", "mesh.reduce_dtype": "bf16"})
-        self.assertEqual({w.dtype for w in load_file(run / "model.safetensors").values()},
-                         {numpy.dtype("float32")})
+        weights = load_file(run / "model.safetensors")
+        self.assertEqual({w.dtype for w in weights.values()}, {numpy.dtype("float32")})
 
     def test_sample_goes_on_from_a_prompt_as_long_as_asked(self):
         run = self.train(2, {"output.sample_bytes": 100})

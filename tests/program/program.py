@@ -1,4 +1,4 @@
-"""The training program, started as users start it: alone, as n ranks, under torchrun."""
+"""The training program, started as users do: alone, as n ranks, under torchrun."""
 
 import dataclasses
 import os
@@ -101,8 +101,9 @@ class Started:
         """Waits for more of what the first process says; False at its end."""
         ready, _, _ = select.select([self.pipe], [], [], max(timeout, 0))
         if not ready:
+            said = [self.texts(rank) for rank in range(len(self.logs))]
             raise AssertionError(f"no end after {time.monotonic() - self.began:.0f} s; "
-                                 f"said: {[self.texts(r) for r in range(len(self.logs))]}")
+                                 f"said: {said}")
         more = os.read(self.pipe, 1 << 16)
         self.said += more
         return bool(more)
@@ -115,7 +116,7 @@ class Started:
                 raise AssertionError(f"ended before '{text}': {self.texts(0)}")
 
     def wait(self, timeout=TIMEOUT_SECONDS):
-        """How each process ended, in order of rank. Fails if one runs on for too long."""
+        """How each process ended, in order of rank. Fails if one runs too long."""
         end = self.began + timeout
         while self.read(end - time.monotonic()):
             pass

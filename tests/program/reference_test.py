@@ -23,7 +23,8 @@ class ReferenceTest(ProgramCase):
         if ranks > 1:
             ended = run_torchrun(ranks, [*command, "--fsdp2"])
         else:
-            with Started([[sys.executable, *command]], [clean_environment()]) as started:
+            command = [sys.executable, *command]
+            with Started([command], [clean_environment()]) as started:
                 ended = started.wait()[0]
         self.assertEqual(ended.code, 0, ended.err)
         result = json.loads(ended.out)

@@ -1,4 +1,4 @@
-"""A signal to any rank ends all of them after the same step, with every file complete."""
+"""A signal to any rank ends all of them after the same step, every file complete."""
 
 import signal
 import unittest
@@ -87,7 +87,8 @@ class TorchrunSignalTest(SignalCase):
             started.processes[0].send_signal(signal.SIGTERM)
             ended = started.wait()[0]
         self.assertNotEqual(ended.code, 0)
-        codes = [int((self.folder / f"code{rank}").read_text()) for rank in range(RANKS)]
+        codes = [int((self.folder / f"code{rank}").read_text())
+                 for rank in range(RANKS)]
         self.assertEqual(codes, [128 + signal.SIGTERM] * RANKS)
         self.assert_ended_by(int(signal.SIGTERM), ended.out)
 

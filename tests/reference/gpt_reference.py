@@ -11,6 +11,8 @@ configuration start at the current folder. Schedules end after --steps.
 
 import argparse
 import json
+import os
+import sys
 
 import torch.distributed as dist
 
@@ -32,7 +34,9 @@ def main():
         print(json.dumps({"ranks": training.ranks, "fsdp2": args.fsdp2,
                           "losses": losses}))
     if args.fsdp2:
-        dist.destroy_process_group()
+        dist.barrier()
+        sys.stdout.flush()
+        os._exit(0)  # Gloo's threads now and then abort an orderly exit.
 
 
 if __name__ == "__main__":

@@ -27,8 +27,7 @@ void write_error_file(const std::string& path, const std::string& message) {
   const nlohmann::json report = {
       {"message",
        {{"message", message},
-        {"extraInfo",
-         {{"py_callstack", ""}, {"timestamp", std::to_string(std::time(nullptr))}}}}}};
+        {"extraInfo", {{"timestamp", std::to_string(std::time(nullptr))}}}}}};
   std::ofstream(path) << report.dump(-1, ' ', false,
                                      nlohmann::json::error_handler_t::replace);
 }

@@ -58,9 +58,12 @@ int run(const CommandLine& command, const distributed::Launch& launch) {
   const auto mesh =
       distributed::make_mesh(launch, is_cuda ? c10::kCUDA : c10::kCPU,
                              std::chrono::seconds(config.mesh.timeout_seconds));
-  run_agreed(mesh.shard(), [] {});  // none of us has failed to load
+  run_agreed(mesh.shard(), [&] {  // nor has a peer failed to load
+    if (is_cuda)
+      SHARDOPT_THROW(ConfigError, "train.device is 'cuda'; allowed so far: cpu");
+  });
   auto common = config;
-  common.output.path.clear();
+  if (!common.output.path.empty()) common.output.path = "an output folder";
   common.train.threads = 0;
   check_same_text(mesh.shard(), "the configuration", config::print_config(common));
   const int signal = run_training(config, mesh, launch.launcher);

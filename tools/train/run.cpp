@@ -142,9 +142,9 @@ int train_all(Trainer& trainer, const config::TrainConfig& config, Reporter& rep
         .lr = result.lr,
         .grad_norm = result.grad_norm,
         .tokens_per_second = static_cast<double>(tokens) / step_seconds};
-    const bool is_last = step == config.train.steps;
-    if (result.stop_signal == 0 &&
-        (is_last || step % config.train.validate_every == 0)) {
+    const int64_t every = config.train.validate_every;  // 0: never
+    const bool is_due = every > 0 && (step % every == 0 || step == config.train.steps);
+    if (result.stop_signal == 0 && is_due) {
       metrics.val_loss = trainer.validate();
     }
     metrics.seconds = seconds_since(start);
@@ -183,6 +183,7 @@ int run_training(const config::TrainConfig& config, const distributed::Mesh& mes
   if (wants_sample) reporter->sample(trainer.sample(config.output.sample_bytes));
   if (signal != 0) reporter->line(c10::str("ended early by signal ", signal));
   if (has_folder) reporter->line("files: " + config.output.path);
+  trainer.check_outcome();
   return signal;
 }
 

@@ -68,7 +68,7 @@ StepResult Trainer::step(int64_t step) {
   StepResult result = agree_on(local_loss);
   result.lr = optimizer_->groups().front().lr;
   if (result.is_skipped) {
-    skip(result);
+    skip(step, result);
   } else {
     update(result);
   }
@@ -112,16 +112,23 @@ StepResult Trainer::agree_on(double local_loss) const {
   return result;
 }
 
-void Trainer::skip(const StepResult& result) {
+void Trainer::skip(int64_t step, const StepResult& result) {
   ++skipped_in_a_row_;
   const auto& options = config_.train;
   const bool may_skip = options.non_finite == config::NonFinitePolicy::kSkip;
   if (may_skip && skipped_in_a_row_ <= options.max_skipped) return;
   SHARDOPT_THROW(ConfigError, "loss ", result.loss, " and gradient norm ",
-                 result.grad_norm, " in step are not finite, ", skipped_in_a_row_,
-                 " step(s) in a row; train.non_finite is '", may_skip ? "skip" : "stop",
-                 "', train.max_skipped ", options.max_skipped,
-                 "; a lower optimizer.lr may help");
+                 result.grad_norm, " in step ", step, " are not finite, ",
+                 skipped_in_a_row_, " step(s) in a row; train.non_finite is '",
+                 may_skip ? "skip" : "stop", "', train.max_skipped ",
+                 options.max_skipped, "; a lower optimizer.lr may help");
+}
+
+void Trainer::check_outcome() const {
+  if (skipped_in_a_row_ == 0) return;
+  SHARDOPT_THROW(ConfigError, "the last ", skipped_in_a_row_,
+                 " step(s) were skipped, since loss or gradients were not finite; a "
+                 "lower optimizer.lr may help");
 }
 
 void Trainer::update(const StepResult& result) {

@@ -41,6 +41,9 @@ class Trainer {
   /// is not finite and the policy does not allow it.
   StepResult step(int64_t step);
 
+  /// Throws ConfigError if the last step was skipped: training did not do its work.
+  void check_outcome() const;
+
   /// Mean loss over samples spread evenly over the validation text, the same whatever
   /// the number of ranks; nullopt if there is none.
   [[nodiscard]] std::optional<double> validate();
@@ -60,7 +63,7 @@ class Trainer {
  private:
   [[nodiscard]] double accumulate_gradients(int64_t step);
   [[nodiscard]] StepResult agree_on(double local_loss) const;
-  void skip(const StepResult& result);
+  void skip(int64_t step, const StepResult& result);
   void update(const StepResult& result);
 
   const config::TrainConfig config_;

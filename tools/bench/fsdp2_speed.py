@@ -11,6 +11,7 @@ all ranks; the first --warmup steps are not timed.
 
 import argparse
 import json
+import os
 import pathlib
 import sys
 import time
@@ -49,7 +50,9 @@ def main():
             "torch": torch.__version__, "ranks": training.ranks,
             "threads": torch.get_num_threads(),
             "tokens_per_second": tokens * (args.steps - args.warmup) / seconds}))
-    dist.destroy_process_group()
+    dist.barrier()
+    sys.stdout.flush()
+    os._exit(0)  # Gloo's threads now and then abort an orderly exit.
 
 
 if __name__ == "__main__":

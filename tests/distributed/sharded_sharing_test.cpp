@@ -10,12 +10,11 @@ namespace shardopt::distributed {
 namespace {
 
 using test::input_of;
+using test::kTolerance;
 using test::kWidth;
 using test::Layer;
 using test::rows_of;
 using test::values_of;
-
-constexpr double kTolerance = 1e-5;
 
 at::Tensor gradient_of(const ShardedModel& model, const std::string& name) {
   for (const auto& p : model.parameters()) {

@@ -6,14 +6,15 @@
 #include <vector>
 
 #include <ATen/ATen.h>
+#include <gtest/gtest.h>
 
 #include "shardopt/distributed/fully_sharded_unit.h"
 #include "shardopt/distributed/mesh.h"
 
 namespace shardopt::test {
 
-constexpr int64_t kWidth = 5;
-constexpr int kLayers = 3;
+inline constexpr int64_t kWidth = 5;
+inline constexpr int kLayers = 3;
 
 /// Values of a parameter that depend on its name alone.
 inline at::Tensor values_of(const std::string& name, at::IntArrayRef sizes) {
@@ -91,6 +92,27 @@ inline Gradients plain_gradients(int ranks, int count = kLayers) {
 inline at::Tensor rows_of(const at::Tensor& whole, const Shard& shard) {
   const at::Tensor rows = whole.dim() == 0 ? whole.view({1}) : whole;
   return rows.narrow(0, shard.local_begin(), shard.local_rows());
+}
+
+// Sums over ranks and their order differ from the plain model's.
+inline constexpr double kTolerance = 1e-5;
+
+inline void expect_gradients(const distributed::ShardedModel& model,
+                             const Gradients& expected, double factor = 1.0,
+                             double tolerance = kTolerance) {
+  for (const auto& p : model.parameters()) {
+    ASSERT_TRUE(p.rows.grad().defined()) << p.name;
+    const at::Tensor rows = rows_of(expected.at(p.name), p.shard) * factor;
+    EXPECT_TRUE(at::allclose(p.rows.grad(), rows, tolerance, tolerance))
+        << p.name << " on rank " << p.shard.rank() << ":\n"
+        << p.rows.grad() << "\nexpected\n"
+        << rows;
+  }
+}
+
+/// Forward and backward on the input of this rank.
+inline void step(ShardedLayers& layers, const distributed::Mesh& mesh) {
+  layers.forward(input_of(mesh.rank())).square().mean().backward();
 }
 
 }  // namespace shardopt::test

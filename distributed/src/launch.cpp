@@ -122,6 +122,18 @@ void check_no_address(const LaunchFlags& flags) {
   }
 }
 
+// Alone, each of their processes would believe that it is the whole job.
+void check_no_other_launcher(const Environment& environment) {
+  for (const auto& [launcher, name] : {std::pair("mpirun", "OMPI_COMM_WORLD_SIZE"),
+                                       std::pair("srun", "SLURM_STEP_NUM_TASKS")}) {
+    const Setting<int> ranks = read_integer(name, environment);
+    if (ranks.value.value_or(1) <= 1) continue;
+    SHARDOPT_THROW(ConfigError, ranks.text(), ": ", launcher,
+                   " is not understood yet; allowed: torchrun, or RANK, WORLD_SIZE, "
+                   "MASTER_ADDR and MASTER_PORT in each rank's environment");
+  }
+}
+
 std::string launcher_of(const LaunchFlags& flags, const Environment& environment) {
   if (flags.rank || flags.size) return "flags";
   return environment("TORCHELASTIC_RUN_ID") ? "torchrun" : "environment";
@@ -144,6 +156,7 @@ Launch read_launch(const LaunchFlags& flags, const Environment& environment) {
   launch.launcher = "none";
   if (!size.value) {
     check_no_address(flags);
+    check_no_other_launcher(environment);
     return launch;
   }
   launch.launcher = launcher_of(flags, environment);

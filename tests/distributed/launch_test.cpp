@@ -116,6 +116,19 @@ TEST(LaunchTest, EachFlagWinsOverEnvironment) {
   EXPECT_FALSE(port.agent_store);
 }
 
+TEST(LaunchTest, LauncherThatIsNotUnderstoodIsNamedError) {
+  for (const char* name : {"OMPI_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS"}) {
+    EXPECT_EQ(read_launch({}, environment_of({{name, "1"}})).size, 1);
+    EXPECT_EQ(read_launch({}, environment_of(with(kPlain, {{name, "4"}}))).rank, 3);
+    try {
+      (void)read_launch({}, environment_of({{name, "4"}}));
+      ADD_FAILURE() << name << " was ignored";
+    } catch (const ConfigError& error) {
+      EXPECT_EQ(std::string(error.what_without_backtrace()).find(name), 0U);
+    }
+  }
+}
+
 TEST(LaunchTest, ProcessEnvironmentReadsThisProcess) {
   ASSERT_EQ(setenv("SHARDOPT_LAUNCH_TEST", "here", 1), 0);
   EXPECT_EQ(process_environment()("SHARDOPT_LAUNCH_TEST"), "here");

@@ -43,7 +43,8 @@ using Environment = std::function<std::optional<std::string>(const std::string&)
 [[nodiscard]] Environment process_environment();
 
 /// Throws ConfigError, naming the variables or flags and their values, if one is
-/// missing beside another, is no number, or contradicts another.
+/// missing beside another, is no number, or contradicts another, and for a launcher of
+/// several ranks that is not understood (mpirun, srun) without RANK and WORLD_SIZE.
 [[nodiscard]] Launch read_launch(const LaunchFlags& flags,
                                  const Environment& environment);
 

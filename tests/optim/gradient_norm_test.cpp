@@ -7,8 +7,8 @@
 #include <gtest/gtest.h>
 
 #include "optim/optim_testing.h"
-#include "optim/thread_ranks.h"
 #include "shardopt/distributed/communicator.h"
+#include "support/thread_meshes.h"
 
 namespace shardopt::optim {
 namespace {
@@ -68,7 +68,7 @@ TEST(GradientNormTest, LeavesGradientsOfANormThatIsNotFinite) {
 }
 
 TEST(GradientNormTest, ClipsByTheNormOverAllRanksWithOneReduction) {
-  test::run_threads(3, [](distributed::Mesh& mesh) {
+  test::run_mesh_ranks(3, [](const distributed::Mesh& mesh) {
     // Ranks hold 3, 4 and 12 of one vector.
     const double mine = std::vector{3.0, 4.0, 12.0}[mesh.rank()];
     const at::Tensor rows = at::zeros({1}, at::kDouble);

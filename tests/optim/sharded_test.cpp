@@ -6,8 +6,8 @@
 #include <gtest/gtest.h>
 
 #include "optim/optim_testing.h"
-#include "optim/thread_ranks.h"
 #include "shardopt/optim/build_optimizer.h"
+#include "support/thread_meshes.h"
 
 namespace shardopt::optim {
 namespace {
@@ -37,7 +37,7 @@ at::Tensor numbers(std::size_t parameter, double frequency, double phase,
 
 // Whole weights after training on the ranks of `mesh` with these cuts.
 std::vector<at::Tensor> train(const OptimizerConfig& config, const Cuts& cuts,
-                              distributed::Mesh& mesh, at::ScalarType dtype) {
+                              const distributed::Mesh& mesh, at::ScalarType dtype) {
   std::vector<Parameter> parameters;
   const auto cut = [&](const at::Tensor& tensor, const Shard& shard) {
     return tensor.narrow(0, shard.local_begin(), shard.local_rows()).clone();
@@ -107,7 +107,7 @@ void compare_with_one_rank(const OptimizerConfig& config, const Cuts& cuts,
                            at::ScalarType dtype, const Check& check) {
   const std::vector<at::Tensor> alone = train_on_one(config, dtype);
   const int ranks = static_cast<int>(cuts[0].size()) - 1;
-  test::run_threads(ranks, [&](distributed::Mesh& mesh) {
+  test::run_mesh_ranks(ranks, [&](const distributed::Mesh& mesh) {
     const std::vector<at::Tensor> sharded = train(config, cuts, mesh, dtype);
     for (std::size_t p = 0; p < alone.size(); ++p) {
       SCOPED_TRACE("parameter " + std::to_string(p));
@@ -161,13 +161,13 @@ TEST(ShardedTest, LocalMuonEqualsOneRankWhereMatricesLieWhole) {
 TEST(ShardedTest, LocalMuonOrthogonalizesEachPieceOfACutMatrix) {
   const at::Tensor grad = at::arange(24, at::kDouble).sin().view({6, 4});
   const auto update = [](const at::Tensor& gradient, const Shard& shard,
-                         distributed::Mesh& mesh) {
+                         const distributed::Mesh& mesh) {
     const at::Tensor rows = at::zeros_like(gradient);
     rows.mutable_grad() = gradient;
     build_optimizer({{"w", rows, shard}}, {.name = "muon", .lr = 1.0}, mesh)->step();
     return rows;
   };
-  test::run_threads(2, [&](distributed::Mesh& mesh) {
+  test::run_mesh_ranks(2, [&](const distributed::Mesh& mesh) {
     const Shard shard({0, 5, 6}, mesh.rank());
     const at::Tensor piece =
         grad.narrow(0, shard.local_begin(), shard.local_rows()).clone();

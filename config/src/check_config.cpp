@@ -40,13 +40,23 @@ void check_data(const TrainConfig& config) {
 }
 
 void check_mesh(const MeshOptions& mesh, int ranks) {
-  if (mesh.replicate != 1) {
-    fail("mesh.replicate is ", mesh.replicate,
-         "; allowed: 1, since copies of a sharded model are not supported");
+  if (mesh.shard == 0 && mesh.replicate == 0) {
+    fail("mesh.shard and mesh.replicate are both 0; allowed: one of them");
   }
-  if (mesh.shard != 0 && mesh.shard != ranks) {
-    fail("mesh.shard is ", mesh.shard, "; allowed: 0 or the number of ranks, ", ranks);
-  }
+  const int64_t given =
+      std::max<int64_t>(mesh.shard, 1) * std::max<int64_t>(mesh.replicate, 1);
+  const bool fits = mesh.shard == 0 || mesh.replicate == 0 ? ranks % given == 0
+                                                           : given == ranks;
+  if (fits) return;
+  fail("mesh.shard is ", mesh.shard, " and mesh.replicate is ", mesh.replicate,
+       "; allowed: a product of ", ranks, ", the number of ranks, where 0 is the rest");
+}
+
+void check_profile(const TrainConfig& config) {
+  const ProfileOptions& profile = config.profile;
+  if (profile.path.empty() || profile.first_step <= config.train.steps) return;
+  fail("profile.first_step is ", profile.first_step, "; allowed: up to train.steps, ",
+       config.train.steps);
 }
 
 void check_batch(const TrainOptions& train, int ranks) {
@@ -101,6 +111,7 @@ void check_config(const TrainConfig& config, int ranks) {
   check_batch(config.train, ranks);
   check_schedule(config);
   check_optimizer(config.optimizer);
+  check_profile(config);
 }
 
 std::vector<std::string> unused_blocks(const TrainConfig& config) {

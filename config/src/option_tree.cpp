@@ -37,6 +37,7 @@ Block make_option_tree(TrainConfig& config) {
   root.blocks.push_back(make_block("", "train", config.train));
   root.blocks.push_back(make_block("", "mesh", config.mesh));
   root.blocks.push_back(make_block("", "output", config.output));
+  root.blocks.push_back(make_block("", "profile", config.profile));
   return root;
 }
 

@@ -1,6 +1,8 @@
 #include "shardopt/config/train_config.h"
 
 namespace shardopt::config {
+using distributed::BackendKind;
+
 namespace {
 
 constexpr Range kCount{.min = 1.0};
@@ -80,15 +82,24 @@ std::vector<Option> options_of(TrainOptions& options) {
                   "Steps skipped in a row that end the run, under non_finite skip."),
       make_choice<DeviceKind>("device", options.device,
                               {{"cpu", DeviceKind::kCpu}, {"cuda", DeviceKind::kCuda}},
-                              "Where tensors live.")};
+                              "Where tensors live."),
+      make_option("divergence_every", options.divergence_every, kCountOrNone,
+                  "Steps between comparisons of state that ranks share; 0 never "
+                  "compares.")};
 }
 
 std::vector<Option> options_of(MeshOptions& options) {
   return {
       make_option("shard", options.shard, kCountOrNone,
-                  "Ranks that parameters are cut over; 0 is all of the job."),
-      make_option("replicate", options.replicate, kCount,
-                  "Copies of the sharded model; only 1 is possible so far."),
+                  "Ranks that parameters are cut over; 0 is what replicate leaves."),
+      make_option("replicate", options.replicate, kCountOrNone,
+                  "Copies of the sharded model; 0 is what shard leaves."),
+      make_choice<BackendKind>("backend", options.backend,
+                               {{"auto", BackendKind::kAuto},
+                                {"gloo", BackendKind::kGloo},
+                                {"nccl", BackendKind::kNccl},
+                                {"mpi", BackendKind::kMpi}},
+                               "What moves data; auto is nccl on cuda, gloo on cpu."),
       make_choice<LayoutKind>("layout", options.layout, {{"rows", LayoutKind::kRows}},
                               "How parameters are cut: rows, as torch.chunk does."),
       make_choice<FloatKind>("compute_dtype", options.compute_dtype, float_kinds(),
@@ -103,7 +114,11 @@ std::vector<Option> options_of(MeshOptions& options) {
           "accumulate", options.accumulate,
           {{"whole", Accumulation::kWhole}, {"shards", Accumulation::kShards}},
           "Gradients between micro-steps: whole on each rank and reduced once, or cut "
-          "and reduced each time.")};
+          "and reduced each time."),
+      make_option("overlap", options.overlap,
+                  "Communicate while computing; false waits for each collective."),
+      make_option("check_calls", options.check_calls,
+                  "Compare each collective over ranks before it runs.")};
 }
 
 std::vector<Option> options_of(OutputOptions& options) {
@@ -115,6 +130,15 @@ std::vector<Option> options_of(OutputOptions& options) {
                       "Bytes of text generated at the end; 0 is none."),
           make_option("log_every", options.log_every, kCount,
                       "Steps between lines in a log that is no terminal.")};
+}
+
+std::vector<Option> options_of(ProfileOptions& options) {
+  return {make_option("path", options.path,
+                      "File for a timeline of all ranks, in Chrome's trace format; "
+                      "empty is none."),
+          make_option("first_step", options.first_step, kCount,
+                      "First step of the timeline."),
+          make_option("steps", options.steps, kCount, "Steps that it shows.")};
 }
 
 }  // namespace shardopt::config

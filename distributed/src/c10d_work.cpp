@@ -25,7 +25,7 @@ C10dWork::~C10dWork() {
   if (started_.call != nullptr) abandoned_->add(std::move(started_));
 }
 
-void C10dWork::wait() {
+void C10dWork::do_wait() {
   if (started_.call == nullptr) return;
   if (failure_.empty()) {
     try {

@@ -48,9 +48,8 @@ class C10dWork final : public Work {
       : started_(std::move(started)), abandoned_(std::move(abandoned)) {}
   ~C10dWork() override;
 
-  void wait() override;
-
  private:
+  void do_wait() override;
   void complete();
 
   LaunchedCall started_;                       // Its call is null once complete.

@@ -61,20 +61,37 @@ void check_row_counts(const char* which, std::span<const int64_t> rows, int rank
               " rows for shape ", tensor.sizes());
 }
 
+// Of `bytes` cut over `ranks` as evenly as can be: the shares add up to them.
+int64_t share(std::size_t bytes, int64_t rank, int64_t ranks) {
+  const auto whole = static_cast<int64_t>(bytes);
+  return whole * (rank + 1) / ranks - whole * rank / ranks;
+}
+
 void copy_alone(const at::Tensor& from, const at::Tensor& to) {
   flat(to).copy_(flat(from));
 }
 
 }  // namespace
 
+void Work::wait() {
+  using Clock = std::chrono::steady_clock;
+  const Clock::time_point start = Clock::now();
+  do_wait();
+  if (waited_) *waited_ += Clock::now() - start;
+}
+
+std::unique_ptr<Work> Communicator::timed(std::unique_ptr<Work> work) const {
+  work->waited_ = waited_;
+  return work;
+}
+
 std::unique_ptr<Work> Communicator::all_reduce(at::Tensor& tensor, ReduceOp op) {
   constexpr auto kKind = Collective::kAllReduce;
   check_tensor(kKind, tensor);
   check_reducible(kKind, tensor.scalar_type());
-  const auto bytes = static_cast<int64_t>(tensor.nbytes());
-  ledger_.record(kKind, 2 * (size() - 1) * bytes / size());
+  ledger_.record(kKind, 2 * (size() - 1) * share(tensor.nbytes(), rank(), size()));
   if (size() == 1) return std::make_unique<FinishedWork>();
-  return start_all_reduce(tensor, op);
+  return timed(start_all_reduce(tensor, op));
 }
 
 std::unique_ptr<Work> Communicator::all_gather(at::Tensor& whole, const Shard& cut) {
@@ -82,7 +99,7 @@ std::unique_ptr<Work> Communicator::all_gather(at::Tensor& whole, const Shard& c
   check_cut(kKind, *this, whole, cut);
   ledger_.record(kKind, cut.local_rows() * row_bytes(whole) * (size() - 1));
   if (size() == 1) return std::make_unique<FinishedWork>();
-  return start_all_gather(whole, cut);
+  return timed(start_all_gather(whole, cut));
 }
 
 std::unique_ptr<Work> Communicator::reduce_scatter(const at::Tensor& whole,
@@ -102,7 +119,7 @@ std::unique_ptr<Work> Communicator::reduce_scatter(const at::Tensor& whole,
               piece.scalar_type());
   const int64_t rows_of_others = cut.global_rows() - cut.local_rows();
   ledger_.record(kKind, rows_of_others * row_bytes(whole));
-  if (size() > 1) return start_reduce_scatter(whole, piece, cut);
+  if (size() > 1) return timed(start_reduce_scatter(whole, piece, cut));
   copy_alone(whole, piece);
   return std::make_unique<FinishedWork>();
 }
@@ -123,7 +140,7 @@ std::unique_ptr<Work> Communicator::all_to_all(const at::Tensor& input,
   TORCH_CHECK(own_rows == output_rows[rank()], "all_to_all on rank ", rank(), " sends ",
               own_rows, " rows to itself but receives ", output_rows[rank()]);
   ledger_.record(kKind, (input.size(0) - own_rows) * row_bytes(input));
-  if (size() > 1) return start_all_to_all(input, input_rows, output, output_rows);
+  if (size() > 1) return timed(start_all_to_all(input, input_rows, output, output_rows));
   copy_alone(input, output);
   return std::make_unique<FinishedWork>();
 }
@@ -136,13 +153,13 @@ std::unique_ptr<Work> Communicator::broadcast(at::Tensor& tensor, int root) {
   const auto bytes = static_cast<int64_t>(tensor.nbytes());
   ledger_.record(kKind, rank() == root ? bytes * (size() - 1) : 0);
   if (size() == 1) return std::make_unique<FinishedWork>();
-  return start_broadcast(tensor, root);
+  return timed(start_broadcast(tensor, root));
 }
 
 std::unique_ptr<Work> Communicator::barrier() {
   ledger_.record(Collective::kBarrier, 0);
   if (size() == 1) return std::make_unique<FinishedWork>();
-  return start_barrier();
+  return timed(start_barrier());
 }
 
 }  // namespace shardopt::distributed

@@ -8,8 +8,8 @@
 namespace shardopt::distributed {
 
 class FinishedWork final : public Work {
- public:
-  void wait() override {}
+ private:
+  void do_wait() override {}
 };
 
 }  // namespace shardopt::distributed

@@ -6,13 +6,21 @@
 
 namespace shardopt::distributed {
 
-Mesh::Mesh(std::unique_ptr<Communicator> shard, std::unique_ptr<Communicator> reduce)
-    : shard_(std::move(shard)), reduce_(std::move(reduce)) {
-  TORCH_CHECK(shard_ != nullptr && reduce_ != nullptr,
-              "a mesh needs two communicators");
-  TORCH_CHECK(reduce_->rank() == rank() && reduce_->size() == size(), "a mesh of rank ",
-              rank(), " of ", size(), " got a reduce communicator of rank ",
-              reduce_->rank(), " of ", reduce_->size());
+Mesh::Mesh(MeshGroups groups) : groups_(std::move(groups)) {
+  TORCH_CHECK(groups_.shard != nullptr && groups_.reduce != nullptr,
+              "a mesh needs communicators for gathers and for reductions");
+  if (!groups_.replicate) groups_.replicate = make_single_communicator();
+  const int shards = shard().size();
+  TORCH_CHECK(reduce().rank() == shard().rank() && reduce().size() == shards,
+              "a mesh with rank ", shard().rank(), " of ", shards,
+              " to gather got rank ", reduce().rank(), " of ", reduce().size(),
+              " to reduce");
+  const int copies = replicate().size();
+  TORCH_CHECK(size() == shards * copies, "a mesh of ", copies, " copies over ", shards,
+              " ranks each got a world of ", size(), " rank(s)");
+  TORCH_CHECK(rank() == replicate().rank() * shards + shard().rank(), "rank ", rank(),
+              " of the world cannot be rank ", shard().rank(), " of ", shards,
+              " in copy ", replicate().rank());
 }
 
 Mesh make_single_mesh() {

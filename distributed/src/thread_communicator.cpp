@@ -19,13 +19,13 @@ class ThreadWork final : public Work {
         group_(std::move(group)),
         call_(std::move(call)) {}
 
-  void wait() override {
+ private:
+  void do_wait() override {
     const std::string failure = group_->wait(*call_);
     if (failure.empty()) return;
     SHARDOPT_THROW(CommError, call_name_, " failed: ", failure);
   }
 
- private:
   std::string call_name_;
   std::shared_ptr<ThreadGroup> group_;  // Shared with every rank of it.
   std::shared_ptr<GroupCall> call_;     // Shared with every rank in it.

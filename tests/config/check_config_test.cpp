@@ -24,6 +24,8 @@ std::string error_of(const TrainConfig& config, int ranks) {
 TEST(CheckConfigTest, AcceptsTheDefaultsWithAPathOnRanksThatDivideTheBatch) {
   EXPECT_EQ(error_of(with({}), 1), "(no error)");
   EXPECT_EQ(error_of(with({"mesh.shard=4", "train.accumulation=2"}), 4), "(no error)");
+  EXPECT_EQ(error_of(with({"mesh.shard=2", "mesh.replicate=0"}), 4), "(no error)");
+  EXPECT_EQ(error_of(with({"mesh.replicate=4"}), 4), "(no error)");
 }
 
 TEST(CheckConfigTest, AcceptsWarmUpWhereNothingIsTrained) {
@@ -74,12 +76,23 @@ INSTANTIATE_TEST_SUITE_P(
              "train.validate_every is 100, but data.validation_fraction is 0; allowed: "
              "neither or both 0"},
         Case{{"mesh.replicate=2"},
-             2,
-             "mesh.replicate is 2; allowed: 1, since copies of a sharded model are not "
-             "supported"},
+             3,
+             "mesh.shard is 0 and mesh.replicate is 2; allowed: a product of 3, the "
+             "number of ranks, where 0 is the rest"},
         Case{{"mesh.shard=2"},
              4,
-             "mesh.shard is 2; allowed: 0 or the number of ranks, 4"},
+             "mesh.shard is 2 and mesh.replicate is 1; allowed: a product of 4, the "
+             "number of ranks, where 0 is the rest"},
+        Case{{"mesh.shard=8", "mesh.replicate=0"},
+             4,
+             "mesh.shard is 8 and mesh.replicate is 0; allowed: a product of 4, the "
+             "number of ranks, where 0 is the rest"},
+        Case{{"mesh.replicate=0"},
+             4,
+             "mesh.shard and mesh.replicate are both 0; allowed: one of them"},
+        Case{{"profile.path=p.json", "profile.first_step=9", "train.steps=8"},
+             1,
+             "profile.first_step is 9; allowed: up to train.steps, 8"},
         Case{
             {},
             3,

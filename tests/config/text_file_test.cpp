@@ -146,7 +146,7 @@ INSTANTIATE_TEST_SUITE_P(
              "rope_theta, norm_eps"},
         Case{"modle { }",
              "my.txtpb:1: unknown field 'modle'; did you mean 'model'?; known: model, "
-             "data, optimizer, schedule, train, mesh, output"},
+             "data, optimizer, schedule, train, mesh, output, profile"},
         Case{"optimizer { muon { adamw { b1: 0 } } }",
              "my.txtpb:1: unknown field 'b1' of optimizer.muon.adamw; known: lr, "
              "weight_decay, beta1, beta2, eps"},

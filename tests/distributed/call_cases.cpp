@@ -112,26 +112,26 @@ void ledger_counts_calls_and_bytes(Communicator& comm) {
   const std::vector<int64_t> rows(ranks, 2);
   const at::Tensor sent = at::ones({2 * ranks, 2});
   at::Tensor received = at::ones({2 * ranks, 2});
-  at::Tensor twelve = at::ones({12}, at::kBFloat16);  // 24 bytes
+  at::Tensor tensor = at::ones({84}, at::kBFloat16);  // 168 bytes: / 2, 3, 4, 7, 8
   comm.clear_ledger();
 
-  comm.all_reduce(twelve, ReduceOp::kSum)->wait();
-  comm.all_reduce(twelve, ReduceOp::kMax)->wait();
+  comm.all_reduce(tensor, ReduceOp::kSum)->wait();
+  comm.all_reduce(tensor, ReduceOp::kMax)->wait();
   comm.all_gather(whole, cut)->wait();
   comm.reduce_scatter(whole, piece, cut)->wait();
   comm.all_to_all(sent, rows, received, rows)->wait();
-  comm.broadcast(twelve, 0)->wait();
+  comm.broadcast(tensor, 0)->wait();
   comm.barrier()->wait();
 
   const auto expect = [&](Collective kind, int64_t calls, int64_t bytes) {
     EXPECT_EQ(comm.ledger().entry(kind).calls, calls) << name(kind);
     EXPECT_EQ(comm.ledger().entry(kind).bytes, bytes) << name(kind);
   };
-  const int64_t reduced = 2 * (2 * (ranks - 1) * 24 / ranks);
+  const int64_t reduced = 2 * (2 * (ranks - 1) * 168 / ranks);
   const int64_t gathered = (rank + 1) * 8 * (ranks - 1);
   const int64_t scattered = (cut.global_rows() - rank - 1) * 8;
   const int64_t exchanged = 2 * 8 * (ranks - 1);
-  const int64_t broadcast = rank == 0 ? 24 * (ranks - 1) : 0;
+  const int64_t broadcast = rank == 0 ? 168 * (ranks - 1) : 0;
   expect(Collective::kAllReduce, 2, reduced);
   expect(Collective::kAllGather, 1, gathered);
   expect(Collective::kReduceScatter, 1, scattered);

@@ -79,10 +79,11 @@ class BadConfigurationTest(FailureCase):
                             ranks=(2,))
 
     def test_more_shards_than_ranks(self):
-        self.assert_refused({"mesh.shard": 3}, "mesh.shard is 3", "allowed: 0 or")
+        self.assert_refused({"mesh.shard": 3}, "mesh.shard is 3", "allowed: a product of")
 
-    def test_replicas(self):
-        self.assert_refused({"mesh.replicate": 2}, "mesh.replicate is 2", "allowed: 1")
+    def test_replicas_that_do_not_fit_the_ranks(self):
+        self.assert_refused({"mesh.replicate": 3}, "mesh.replicate is 3",
+                            "allowed: a product of")
 
     def test_device_cuda_where_there_is_none(self):
         self.assert_refused({"train.device": "cuda"}, "cuda")

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "shardopt/core/option.h"
+#include "shardopt/distributed/backend_kind.h"
 #include "shardopt/optim/optimizer_config.h"
 #include "shardopt/optim/schedule_options.h"
 
@@ -56,17 +57,21 @@ struct TrainOptions {
   NonFinitePolicy non_finite = NonFinitePolicy::kSkip;
   int64_t max_skipped = 10;
   DeviceKind device = DeviceKind::kCpu;
+  int64_t divergence_every = 100;  ///< 0: never.
 };
 
 struct MeshOptions {
-  int64_t shard = 0;  ///< 0: all ranks.
-  int64_t replicate = 1;
+  int64_t shard = 0;      ///< 0: what replicate leaves.
+  int64_t replicate = 1;  ///< 0: what shard leaves.
+  distributed::BackendKind backend = distributed::BackendKind::kAuto;
   LayoutKind layout = LayoutKind::kRows;
   FloatKind compute_dtype = FloatKind::kFp32;
   FloatKind reduce_dtype = FloatKind::kFp32;
   bool keep_last_gathered = true;
   int64_t timeout_seconds = 300;
   Accumulation accumulate = Accumulation::kShards;
+  bool overlap = true;
+  bool check_calls = false;
 };
 
 struct OutputOptions {
@@ -76,12 +81,20 @@ struct OutputOptions {
   int64_t log_every = 10;
 };
 
+/// Chrome's trace format, of every rank.
+struct ProfileOptions {
+  std::string path{};  ///< Empty: none.
+  int64_t first_step = 3;
+  int64_t steps = 3;
+};
+
 /// Each lists its struct's members: names, defaults, ranges and meaning.
 [[nodiscard]] std::vector<Option> options_of(ModelOptions& options);
 [[nodiscard]] std::vector<Option> options_of(DataOptions& options);
 [[nodiscard]] std::vector<Option> options_of(TrainOptions& options);
 [[nodiscard]] std::vector<Option> options_of(MeshOptions& options);
 [[nodiscard]] std::vector<Option> options_of(OutputOptions& options);
+[[nodiscard]] std::vector<Option> options_of(ProfileOptions& options);
 
 struct TrainConfig {
   ModelOptions model{};
@@ -91,6 +104,7 @@ struct TrainConfig {
   TrainOptions train{};
   MeshOptions mesh{};
   OutputOptions output{};
+  ProfileOptions profile{};
   /// Algorithms of whose own block the file or an override speaks, as "lion". No
   /// option, and not printed: unused_blocks() reads it.
   std::set<std::string> algorithm_blocks{};

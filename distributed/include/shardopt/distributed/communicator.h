@@ -1,6 +1,7 @@
 /// Collectives over a fixed group of ranks.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -29,10 +30,16 @@ class Work {
   /// Returns when the outputs are complete; again at once if called again. Throws
   /// CommError, naming call, sequence number and rank, if a peer failed or the
   /// timeout passed.
-  virtual void wait() = 0;
+  void wait();
 
  protected:
   Work() = default;
+
+ private:
+  friend class Communicator;
+  virtual void do_wait() = 0;
+
+  std::shared_ptr<std::chrono::nanoseconds> waited_;  // Shared with the communicator.
 };
 
 /// A group of `size()` ranks, of which this process (or thread) is `rank()`.
@@ -88,6 +95,8 @@ class Communicator {
 
   [[nodiscard]] const Ledger& ledger() const noexcept { return ledger_; }
   void clear_ledger() noexcept { ledger_.clear(); }
+  /// Time that callers have spent in `wait` of this communicator's works.
+  [[nodiscard]] std::chrono::nanoseconds waited() const noexcept { return *waited_; }
 
  protected:
   Communicator() = default;
@@ -106,7 +115,11 @@ class Communicator {
   virtual std::unique_ptr<Work> start_broadcast(at::Tensor& tensor, int root) = 0;
   virtual std::unique_ptr<Work> start_barrier() = 0;
 
+  [[nodiscard]] std::unique_ptr<Work> timed(std::unique_ptr<Work> work) const;
+
   Ledger ledger_;
+  std::shared_ptr<std::chrono::nanoseconds> waited_ =
+      std::make_shared<std::chrono::nanoseconds>(0);
 };
 
 /// The group of one rank.

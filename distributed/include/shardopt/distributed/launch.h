@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
@@ -22,13 +23,21 @@ struct LaunchFlags {
   std::optional<int> master_port{};
 };
 
+/// How the ranks of a job find each other.
+enum class MeetingKind : uint8_t {
+  kNone,     ///< There is one rank.
+  kAddress,  ///< Over TCP, at an address that all of them know.
+  kMpi       ///< MPI, which started them, tells them an address.
+};
+
 struct Launch {
-  std::string launcher;  ///< "torchrun", "flags", "environment" or "none".
+  std::string launcher;  ///< "torchrun", "mpirun", "srun", "flags", "environment", "none".
   int rank = 0;
   int size = 1;
-  int local_rank = 0;  ///< Among the ranks of this machine.
+  int local_rank = 0;  ///< Among the ranks of this machine; 0 under --virtual-local-rank.
   int local_size = 1;
-  std::string master_address;  ///< Empty with launcher "none".
+  MeetingKind meeting = MeetingKind::kNone;
+  std::string master_address;  ///< With kAddress; otherwise empty.
   int master_port = 0;
   /// torchrun's agent hosts the store: every rank is a client of it.
   bool agent_store = false;

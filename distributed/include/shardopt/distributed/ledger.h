@@ -25,7 +25,8 @@ inline constexpr std::size_t kCollectives = 6;
 /// Calls of one rank by kind, and the bytes of its data that other ranks need:
 /// all_gather: own piece x (ranks - 1); reduce_scatter: the others' pieces;
 /// all_to_all: what goes to others; broadcast: tensor x (ranks - 1) at the root;
-/// all_reduce: 2 (ranks - 1) / ranks x tensor; barrier: 0. No padding is counted,
+/// all_reduce: 2 (ranks - 1) / ranks x tensor, so that over all ranks it is exactly 2
+/// (ranks - 1) x tensor; barrier: 0. No padding is counted,
 /// and none is sent.
 class Ledger {
  public:

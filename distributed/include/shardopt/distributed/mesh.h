@@ -7,25 +7,46 @@
 
 namespace shardopt::distributed {
 
-/// Two communicators over the same shard ranks: gathers and reductions are orders of
-/// their own, so that neither waits for the other and ranks need agree only within
-/// each. Everything else (optimizers, clipping, agreement) uses `shard`.
+/// The groups of a mesh that one rank is in.
+struct MeshGroups {
+  std::unique_ptr<Communicator> shard;   ///< Ranks that hold one copy of the model.
+  std::unique_ptr<Communicator> reduce;  ///< The same ranks, in the same order.
+  /// Ranks that hold the same rows, one of each copy; null: there is one copy.
+  std::unique_ptr<Communicator> replicate{};
+  /// All ranks; null: those of `shard`, which it takes if there is one copy.
+  std::unique_ptr<Communicator> world{};
+};
+
+/// replicate x shard ranks (HSDP). Rank r of the world is rank r mod S of the shard
+/// group number r / S, where S is the size of a shard group.
 ///
-/// Ownership: the mesh owns both. Thread safety: as Communicator.
+/// Gathers and reductions are orders of their own, each with a communicator, so that
+/// neither waits for the other and ranks need agree only within each. Optimizers use
+/// `shard`: what they compute is then the same on every copy. What all ranks must agree
+/// on (losses, signals, failures) goes over `world`.
+///
+/// Ownership: the mesh owns its groups. Thread safety: as Communicator.
 class Mesh {
  public:
-  /// `reduce` spans the ranks of `shard`, in the same order. Throws c10::Error if
-  /// rank or size differ.
-  Mesh(std::unique_ptr<Communicator> shard, std::unique_ptr<Communicator> reduce);
+  /// Throws c10::Error if a group is missing or the groups' ranks and sizes do not fit.
+  explicit Mesh(MeshGroups groups);
+  /// One copy of the model.
+  Mesh(std::unique_ptr<Communicator> shard, std::unique_ptr<Communicator> reduce)
+      : Mesh(MeshGroups{std::move(shard), std::move(reduce)}) {}
 
-  [[nodiscard]] int rank() const noexcept { return shard_->rank(); }
-  [[nodiscard]] int size() const noexcept { return shard_->size(); }
-  [[nodiscard]] Communicator& shard() const noexcept { return *shard_; }
-  [[nodiscard]] Communicator& reduce() const noexcept { return *reduce_; }
+  /// Of the world.
+  [[nodiscard]] int rank() const noexcept { return world().rank(); }
+  [[nodiscard]] int size() const noexcept { return world().size(); }
+
+  [[nodiscard]] Communicator& shard() const noexcept { return *groups_.shard; }
+  [[nodiscard]] Communicator& reduce() const noexcept { return *groups_.reduce; }
+  [[nodiscard]] Communicator& replicate() const noexcept { return *groups_.replicate; }
+  [[nodiscard]] Communicator& world() const noexcept {
+    return groups_.world ? *groups_.world : *groups_.shard;
+  }
 
  private:
-  std::unique_ptr<Communicator> shard_;
-  std::unique_ptr<Communicator> reduce_;
+  MeshGroups groups_;
 };
 
 /// The mesh of one rank.

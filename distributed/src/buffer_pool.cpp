@@ -1,7 +1,7 @@
 #include "buffer_pool.h"
 
 #include <algorithm>
-#include <iterator>
+#include <bit>
 #include <utility>
 
 #include <ATen/ops/empty.h>
@@ -10,41 +10,40 @@
 namespace shardopt::distributed {
 namespace {
 
-constexpr int64_t kMostWaste = 2;  // a buffer's size over what is asked for
+constexpr int64_t kSizesPerDoubling = 32;  // so at most 1/32 is wasted
+constexpr int64_t kLeastStep = 64;
+
+int64_t rounded_up(int64_t bytes) {
+  const auto power = static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(bytes)));
+  const int64_t step = std::max(kLeastStep, power / kSizesPerDoubling);
+  return (bytes + step - 1) / step * step;
+}
 
 }  // namespace
 
 at::Tensor BufferPool::acquire(int64_t bytes) {
-  const auto smaller = [](const at::Tensor& a, const at::Tensor& b) {
-    return a.numel() < b.numel();
-  };
-  std::sort(free_.begin(), free_.end(), smaller);
-  const auto fitting = std::find_if(free_.begin(), free_.end(), [&](const auto& free) {
-    return bytes <= free.numel() && free.numel() <= kMostWaste * bytes;
-  });
-  if (fitting != free_.end()) {
-    at::Tensor buffer = std::move(*fitting);
-    free_.erase(fitting);
-    return buffer;
+  const int64_t size = rounded_up(bytes);
+  std::vector<at::Tensor>& alike = free_[size];
+  if (alike.empty()) {
+    bytes_ += size;
+    return allocate(size);
   }
-  const auto outgrown =
-      std::find_if(free_.rbegin(), free_.rend(), [&](const auto& free) {
-        return free.numel() < bytes && bytes <= kMostWaste * free.numel();
-      });
-  if (outgrown != free_.rend()) {
-    bytes_ -= outgrown->numel();
-    free_.erase(std::next(outgrown).base());
-  }
-  // A tensor made inside InferenceMode could not be written to outside it.
-  const c10::InferenceMode normal(false);
-  bytes_ += bytes;
-  peak_bytes_ = std::max(peak_bytes_, bytes_);
-  ++allocations_;
-  return at::empty({bytes}, at::TensorOptions().dtype(at::kByte).device(device_));
+  at::Tensor buffer = std::move(alike.back());
+  alike.pop_back();
+  return buffer;
 }
 
 void BufferPool::give_back(at::Tensor buffer) {
-  if (buffer.defined()) free_.push_back(std::move(buffer));
+  if (!buffer.defined()) return;
+  std::vector<at::Tensor>& alike = free_[buffer.numel()];
+  alike.push_back(std::move(buffer));
+}
+
+at::Tensor BufferPool::allocate(int64_t bytes) {
+  // A tensor made inside InferenceMode could not be written to outside it.
+  const c10::InferenceMode normal(false);
+  ++allocations_;
+  return at::empty({bytes}, at::TensorOptions().dtype(at::kByte).device(device_));
 }
 
 at::Tensor view_as(const at::Tensor& buffer, at::ScalarType dtype, int64_t numel) {

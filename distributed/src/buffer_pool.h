@@ -2,35 +2,41 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <vector>
 
 #include <ATen/core/Tensor.h>
 
 namespace shardopt::distributed {
 
-/// Hands out buffers of bytes and takes them back. Units have few sizes, so after the
-/// first steps nothing is allocated any more. A free buffer is taken for what is at
-/// least half its size; one that has become too small for its kind is replaced.
+/// Hands out buffers of bytes and takes them back. Sizes are rounded up to one of 32
+/// per doubling, and buffers of one size are alike: the pool holds, of each
+/// size, as many as were ever in use at once. So whoever repeats a sequence of calls
+/// allocates only in the first pass.
 ///
 /// Thread safety: none.
 class BufferPool {
  public:
   explicit BufferPool(c10::Device device) : device_(device) {}
 
-  /// At least `bytes` long, contents undefined, aligned as LibTorch aligns. [bytes]
+  /// At least `bytes` long, contents undefined, aligned as LibTorch aligns.
   [[nodiscard]] at::Tensor acquire(int64_t bytes);
+  /// Of what `acquire` returned; nothing if it is undefined.
   void give_back(at::Tensor buffer);
 
-  /// Held by the pool and its users together; the most so far; allocations so far.
+  /// Memory that is not given back. It counts as an allocation, not as the pool's
+  /// bytes.
+  [[nodiscard]] at::Tensor allocate(int64_t bytes);
+
+  /// Held by the pool and its users together, never less than before; allocations so
+  /// far.
   [[nodiscard]] int64_t bytes() const noexcept { return bytes_; }
-  [[nodiscard]] int64_t peak_bytes() const noexcept { return peak_bytes_; }
   [[nodiscard]] int64_t allocations() const noexcept { return allocations_; }
 
  private:
   c10::Device device_;
-  std::vector<at::Tensor> free_;
+  std::map<int64_t, std::vector<at::Tensor>> free_;  // by bytes
   int64_t bytes_ = 0;
-  int64_t peak_bytes_ = 0;
   int64_t allocations_ = 0;
 };
 

@@ -1,7 +1,11 @@
 #include "c10d_backend.h"
 
 #include <dlfcn.h>
+#include <net/if.h>
 
+#include <algorithm>
+#include <cstdlib>
+#include <sstream>
 #include <vector>
 
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
@@ -9,13 +13,19 @@
 
 #include "nccl_backend.h"
 #include "one_line.h"
+#include "patience.h"
+#include "quiet_log.h"
 #include "shardopt/core/error.h"
+#include "shardopt/distributed/wait_limit.h"
 
 namespace shardopt::distributed {
 namespace {
 
 using BackendPtr = c10::intrusive_ptr<::c10d::Backend>;
 using StorePtr = c10::intrusive_ptr<::c10d::Store>;
+
+constexpr char kCountKey[] = "joined";
+constexpr char kCompleteKey[] = "complete";
 
 std::string join_key(int rank) { return c10::str("joined/", rank); }
 
@@ -27,17 +37,49 @@ std::string absent_ranks(::c10d::Store& store, int size) {
   return c10::Join(", ", absent);
 }
 
-void wait_for_all(::c10d::Store& store, const std::string& name,
-                  const C10dOptions& options) {
-  std::vector<std::string> keys;
-  for (int rank = 0; rank < options.size; ++rank) keys.push_back(join_key(rank));
-  store.set(join_key(options.rank), "");
+// One key that the last to come sets: waiting for it costs the store one request each.
+bool is_complete(::c10d::Store& store, std::chrono::milliseconds limit) {
   try {
-    store.wait(keys, options.timeout);
+    store.wait({kCompleteKey}, std::max(limit, std::chrono::milliseconds(1)));
+    return true;
+  } catch (const std::exception&) {
+    return store.check({kCompleteKey});  // Throws too if the store is gone.
+  }
+}
+
+void wait_for_all(::c10d::Store& store, const std::string& name,
+                  const C10dOptions& options, GroupContext context) {
+  const QuietLog quiet;
+  if (!context.limit) context.limit = std::make_shared<WaitLimit>(options.timeout);
+  const std::string what =
+      c10::str("group '", name, "' on rank ", options.rank, " of ", options.size);
+  store.set(join_key(options.rank), "");
+  if (store.add(kCountKey, 1) == options.size) store.set(kCompleteKey, "");
+  const PeerCall join{
+      .group = name, .ranks = context.ranks, .sequence = 1, .kind = "join", .what = what};
+  try {
+    wait_patiently(context, join, [&](auto limit) { return is_complete(store, limit); });
   } catch (const std::exception& error) {
-    SHARDOPT_THROW(CommError, "group '", name, "' on rank ", options.rank, " of ",
-                   options.size, ": rank ", absent_ranks(store, options.size),
-                   " did not join within ", options.timeout.count(), " ms");
+    const std::string absent = absent_ranks(store, options.size);
+    SHARDOPT_THROW(CommError, what, ": rank ", absent, " did not join: ",
+                   one_line(error));
+  }
+}
+
+// Gloo's own message names neither the variable nor what there is.
+void check_interfaces() {
+  const char* names = std::getenv("GLOO_SOCKET_IFNAME");
+  std::istringstream list(names == nullptr ? "" : names);
+  for (std::string name; std::getline(list, name, ',');) {
+    if (if_nametoindex(name.c_str()) != 0) continue;
+    std::string known;
+    struct if_nameindex* all = if_nameindex();
+    for (auto* one = all; one != nullptr && one->if_index != 0; ++one) {
+      known += c10::str(known.empty() ? "" : ", ", one->if_name);
+    }
+    if (all != nullptr) if_freenameindex(all);
+    SHARDOPT_THROW(ConfigError, "GLOO_SOCKET_IFNAME is '", names,
+                   "'; allowed: interfaces of this machine: ", known);
   }
 }
 
@@ -70,18 +112,21 @@ BackendPtr make_nccl_backend(MakeNcclBackend* make, const StorePtr& store,
 }  // namespace
 
 BackendPtr make_backend(const StorePtr& store, const std::string& name,
-                        const C10dOptions& options) {
+                        const C10dOptions& options, const GroupContext& context) {
   const auto group_store = c10::make_intrusive<::c10d::PrefixStore>(name, store);
-  if (options.device.is_cuda()) {
-    return make_nccl_backend(open_nccl(options.device), group_store, options);
-  }
-  if (!options.device.is_cpu()) {
+  if (!options.device.is_cuda() && !options.device.is_cpu()) {
     SHARDOPT_THROW(ConfigError, "device ", options.device, "; allowed: cpu, cuda");
   }
+  MakeNcclBackend* make_nccl =
+      options.device.is_cuda() ? open_nccl(options.device) : nullptr;
+  if (make_nccl == nullptr) check_interfaces();
   try {
-    wait_for_all(*group_store, name, options);
-    return make_gloo_backend(group_store, options);
+    wait_for_all(*group_store, name, options, context);
+    return make_nccl == nullptr ? make_gloo_backend(group_store, options)
+                                : make_nccl_backend(make_nccl, group_store, options);
   } catch (const CommError&) {
+    throw;
+  } catch (const ConfigError&) {
     throw;
   } catch (const std::exception& error) {
     SHARDOPT_THROW(CommError, "group '", name, "' on rank ", options.rank, " of ",

@@ -27,6 +27,8 @@ int peer_port(int descriptor) {
   return -1;
 }
 
+}  // namespace
+
 void shut_down_connections_to(int port) {
   const std::unique_ptr<DIR, int (*)(DIR*)> folder(opendir("/proc/self/fd"), closedir);
   if (folder == nullptr) return;
@@ -35,8 +37,6 @@ void shut_down_connections_to(int port) {
     if (peer_port(descriptor) == port) shutdown(descriptor, SHUT_RDWR);
   }
 }
-
-}  // namespace
 
 ConnectDeadline::ConnectDeadline(int port, std::chrono::milliseconds timeout)
     : thread_([this, port, timeout] { watch(port, timeout); }) {}

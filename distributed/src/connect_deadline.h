@@ -8,6 +8,9 @@
 
 namespace shardopt::distributed {
 
+/// Shuts down this process's TCP connections to `port`: whoever reads from one fails.
+void shut_down_connections_to(int port);
+
 /// While it lives, and once `timeout` has passed, this process's TCP connections to
 /// `port` are shut down as they come, so that whoever reads from one fails. TCPStore's
 /// own timeout does not cover its first read.

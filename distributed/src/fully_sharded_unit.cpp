@@ -80,8 +80,7 @@ void UnitRuntime::end_run(UnitState& unit, std::span<const at::Tensor> inputs,
           [call](const at::Tensor&) { call->unit.runtime.inputs_done(*call); });
     }
   }
-  const bool is_last = learnt_last_ == &unit && is_sharded_ && keep_last_gathered_;
-  if (!is_last) return;
+  if (learnt_last_ != &unit || !keep_last_gathered_) return;
   hold(unit);
   kept_ = &unit;
 }
@@ -111,6 +110,7 @@ FullyShardedUnit::Tensors FullyShardedUnit::run(
   ScopedHold hold(*state_);
   hold.acquire();
   runtime.prefetch(state_->next);
+  const TimelineSpan span(runtime.timeline(), kComputeTrack, state_->forward_label);
   Tensors outputs = forward();
   runtime.end_run(*state_, inputs, outputs);
   return outputs;

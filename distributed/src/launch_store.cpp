@@ -1,64 +1,119 @@
-#include <c10/util/Logging.h>
+#include "launch_store.h"
+
+#include <netdb.h>
+
+#include <algorithm>
+#include <sstream>
+#include <utility>
+
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
 #include "connect_deadline.h"
+#include "mpi_job.h"
 #include "one_line.h"
+#include "own_address.h"
+#include "quiet_log.h"
 #include "shardopt/core/error.h"
-#include "shardopt/distributed/launch.h"
 
 namespace shardopt::distributed {
 namespace {
 
 using StorePtr = c10::intrusive_ptr<::c10d::Store>;
+using TcpStorePtr = c10::intrusive_ptr<::c10d::TCPStore>;
+using std::chrono::milliseconds;
 
-// While it lives, LibTorch logs nothing but its own bugs: it would print a backtrace
-// for each attempt to connect, beside the error that says it all.
-class QuietLog {
- public:
-  QuietLog() : level_(FLAGS_caffe2_log_level) {
-    FLAGS_caffe2_log_level = c10::GLOG_FATAL;
-  }
-  ~QuietLog() { FLAGS_caffe2_log_level = level_; }
-  QuietLog(const QuietLog&) = delete;
-  QuietLog& operator=(const QuietLog&) = delete;
+enum class StoreRole : uint8_t { kHost, kMember, kVisitor };
 
- private:
-  int level_;
-};
-
-StorePtr connect(const Launch& launch, bool is_host,
-                 std::chrono::milliseconds timeout) {
+// A visitor is not counted among those that the host waits for; port 0 is any free one,
+// and its host waits for nobody.
+TcpStorePtr open_store(const Launch& launch, StoreRole role, milliseconds timeout) {
   const QuietLog quiet;
   const ConnectDeadline deadline(launch.master_port, timeout);
   ::c10d::TCPStoreOptions options;
   options.port = static_cast<uint16_t>(launch.master_port);
-  options.isServer = is_host;
+  options.isServer = role == StoreRole::kHost;
   options.numWorkers = launch.size;
+  options.waitWorkers = role != StoreRole::kVisitor && launch.master_port != 0;
   options.timeout = timeout;
-  options.multiTenant = is_host;
+  options.multiTenant = role == StoreRole::kHost;
   return c10::make_intrusive<::c10d::TCPStore>(launch.master_address, options);
+}
+
+StorePtr in_attempt(const Launch& launch, TcpStorePtr store) {
+  const std::string prefix = c10::str("/worker/attempt_", launch.restart_count);
+  return c10::make_intrusive<::c10d::PrefixStore>(prefix, std::move(store));
+}
+
+[[noreturn]] void fail_to_meet(const Launch& launch, milliseconds timeout,
+                               const std::exception& error) {
+  SHARDOPT_THROW(CommError, "rank ", launch.rank, " of ", launch.size,
+                 " did not meet the others at ", launch.master_address, ":",
+                 launch.master_port, " within ", timeout.count(),
+                 " ms: ", one_line(error));
+}
+
+// At once: LibTorch would go on trying until the timeout, and beyond.
+void check_address(const std::string& address) {
+  addrinfo* found = nullptr;
+  const int status = getaddrinfo(address.c_str(), nullptr, nullptr, &found);
+  if (found != nullptr) freeaddrinfo(found);
+  if (status == 0) return;
+  SHARDOPT_THROW(ConfigError, "MASTER_ADDR is '", address, "', which does not resolve (",
+                 gai_strerror(status), "); allowed: the host of rank 0");
+}
+
+TcpStorePtr open_or_fail(const Launch& launch, StoreRole role, milliseconds timeout) {
+  check_address(launch.master_address);
+  try {
+    return open_store(launch, role, timeout);
+  } catch (const std::exception& error) {
+    const bool is_taken = one_line(error).find("EADDRINUSE") != std::string::npos;
+    if (role == StoreRole::kHost && is_taken) {
+      SHARDOPT_THROW(ConfigError, "MASTER_PORT is ", launch.master_port,
+                     ", which is taken on this machine; allowed: a free port");
+    }
+    fail_to_meet(launch, timeout, error);
+  }
+}
+
+void check_mpi(const Launch& launch, milliseconds timeout) {
+  const MpiJob job = join_mpi(timeout);
+  if (job.rank == launch.rank && job.size == launch.size) return;
+  SHARDOPT_THROW(ConfigError, launch.launcher, " says rank ", launch.rank, " of ",
+                 launch.size, ", but MPI says rank ", job.rank, " of ", job.size,
+                 "; is its mpirun that of the MPI that this build uses?");
 }
 
 }  // namespace
 
-StorePtr make_store(const Launch& launch, std::chrono::milliseconds timeout) {
-  TORCH_CHECK(launch.size > 1, "a group of ", launch.size, " needs no store");
+StorePtr make_store(const Launch& launch, milliseconds timeout) {
+  TORCH_CHECK(launch.meeting == MeetingKind::kAddress, "a launch of ", launch.size,
+              " rank(s) by ", launch.launcher, " has no address to meet at");
   const bool is_host = launch.rank == 0 && !launch.agent_store;
-  try {
-    const std::string prefix = c10::str("/worker/attempt_", launch.restart_count);
-    return c10::make_intrusive<::c10d::PrefixStore>(prefix,
-                                                    connect(launch, is_host, timeout));
-  } catch (const std::exception& error) {
-    const std::string cause = one_line(error);
-    if (is_host && cause.find("EADDRINUSE") != std::string::npos) {
-      SHARDOPT_THROW(ConfigError, "MASTER_PORT is ", launch.master_port,
-                     ", which is taken on this machine; allowed: a free port");
-    }
-    SHARDOPT_THROW(CommError, "rank ", launch.rank, " of ", launch.size,
-                   " did not meet", " the others at ", launch.master_address, ":",
-                   launch.master_port, " within ", timeout.count(), " ms: ", cause);
+  const auto role = is_host ? StoreRole::kHost : StoreRole::kMember;
+  return in_attempt(launch, open_or_fail(launch, role, timeout));
+}
+
+StorePtr connect_again(const Launch& launch, milliseconds timeout) {
+  return in_attempt(launch, open_or_fail(launch, StoreRole::kVisitor, timeout));
+}
+
+StorePtr make_store_through_mpi(Launch& launch, milliseconds timeout) {
+  check_mpi(launch, timeout);
+  TcpStorePtr store;
+  launch.meeting = MeetingKind::kAddress;
+  if (launch.rank == 0) {
+    const bool is_one_machine = launch.local_size == launch.size;
+    launch.master_address = is_one_machine ? "127.0.0.1" : own_address();
+    store = open_or_fail(launch, StoreRole::kHost, timeout);
+    launch.master_port = store->getPort();
   }
+  std::istringstream place(broadcast_text(
+      c10::str(launch.master_address, " ", launch.master_port), timeout));
+  place >> launch.master_address >> launch.master_port;
+  if (launch.rank != 0) store = open_or_fail(launch, StoreRole::kMember, timeout);
+  return in_attempt(launch, std::move(store));
 }
 
 }  // namespace shardopt::distributed

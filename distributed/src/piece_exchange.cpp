@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include <ATen/ops/cat.h>
-
 #include "tensor_view.h"
 
 namespace shardopt::distributed {
@@ -40,14 +38,24 @@ int64_t PieceExchange::elements(int64_t round, int rank) const {
   return begin(round + 1, rank) - begin(round, rank);
 }
 
-at::Tensor PieceExchange::sent(int64_t round) const {
-  if (rounds_ == 1) return whole_;
-  std::vector<at::Tensor> slices;
+at::Tensor PieceExchange::copy_sent(int64_t round, const at::Tensor& buffer) const {
+  int64_t end = 0;
   for (int rank = 0; rank + 1 < static_cast<int>(offsets_.size()); ++rank) {
-    slices.push_back(
-        whole_.narrow(0, offsets_[rank] + begin(round, rank), elements(round, rank)));
+    const int64_t count = elements(round, rank);
+    buffer.narrow(0, end, count)
+        .copy_(whole_.narrow(0, offsets_[rank] + begin(round, rank), count));
+    end += count;
   }
-  return at::cat(slices);
+  return buffer.narrow(0, 0, end);
+}
+
+// A piece gives less from round to round, once it has less than a round's share.
+int64_t PieceExchange::most_sent_elements() const {
+  int64_t sum = 0;
+  for (int rank = 0; rank + 1 < static_cast<int>(offsets_.size()); ++rank) {
+    sum += elements(0, rank);
+  }
+  return sum;
 }
 
 }  // namespace shardopt::distributed

@@ -14,7 +14,13 @@ namespace shardopt::distributed {
 ShardedModel::ShardedModel(const Mesh& mesh, ShardingOptions options)
     : mesh_(mesh),
       options_(std::move(options)),
-      runtime_(std::make_unique<UnitRuntime>(mesh, options_)) {}
+      runtime_(std::make_unique<UnitRuntime>(mesh, options_)) {
+  check_packable("ShardingOptions::compute_dtype", options_.compute_dtype);
+  TORCH_CHECK(
+      options_.reduce_dtype == at::kFloat || options_.reduce_dtype == at::kBFloat16,
+      "ShardingOptions::reduce_dtype is ", options_.reduce_dtype,
+      "; allowed: fp32, bf16");
+}
 
 ShardedModel::~ShardedModel() = default;
 
@@ -96,10 +102,12 @@ at::Tensor ShardedModel::whole(const std::string& name) const {
   return result.view(p.sizes);
 }
 
-int64_t ShardedModel::buffer_bytes() const noexcept { return runtime_->pool().bytes(); }
+int64_t ShardedModel::buffer_bytes() const noexcept {
+  return runtime_->memory().pool.bytes();
+}
 
-int64_t ShardedModel::peak_buffer_bytes() const noexcept {
-  return runtime_->pool().peak_bytes();
+int64_t ShardedModel::buffer_allocations() const noexcept {
+  return runtime_->memory().pool.allocations();
 }
 
 }  // namespace shardopt::distributed

@@ -49,7 +49,7 @@ class Transport {
   /// Whether waits return before the data is there, as on GPUs.
   [[nodiscard]] virtual bool is_stream_ordered() const noexcept = 0;
 
-  /// [elements] of fp32, fp64, int64 or int32 (kMin and kMax: bf16 and fp16 too).
+  /// [elements] of fp32, fp64, int64 or int32. Every rank gets the same bits.
   [[nodiscard]] virtual std::unique_ptr<Part> all_reduce(at::Tensor& tensor,
                                                          ReduceOp op) = 0;
   /// [bytes], of rank `root`.

@@ -16,41 +16,12 @@ bool is_inside_backward() { return torch::autograd::get_current_graph_task_id() 
 
 }  // namespace
 
-UnitState::UnitState(std::string unit_name, std::vector<ModelParameter> parameters,
-                     const Mesh& mesh, const ShardingOptions& options,
-                     UnitRuntime& unit_runtime)
-    : name(std::move(unit_name)),
-      runtime(unit_runtime),
-      storage(std::move(parameters), mesh.shard(), options, unit_runtime.pool()),
-      gradients(storage, mesh.reduce(), options.reduce_dtype, unit_runtime.pool()),
-      working_set{this} {
-  has_frozen = gradients.count() < storage.parameters().size();
-  has_gradient.resize(storage.parameters().size());
-}
-
-bool UnitState::has_all_gradients() const {
-  return static_cast<std::size_t>(std::ranges::count(has_gradient, true)) ==
-         gradients.count();
-}
-
-UnitCall::UnitCall(UnitState& called, UnitState* before)
-    : unit(called), previous(before) {
-  for (UnitState* member : unit.working_set) {
-    versions.push_back(member->storage.version());
-    pending_counts.push_back(member->pending_calls);
-    ++*member->pending_calls;
-  }
-}
-
-UnitCall::~UnitCall() {
-  if (!is_pending) return;
-  for (const auto& count : pending_counts) --*count;
-}
-
 UnitRuntime::UnitRuntime(const Mesh& mesh, const ShardingOptions& options)
-    : keep_last_gathered_(options.keep_last_gathered),
-      is_sharded_(mesh.size() > 1),
-      pool_(options.device) {}
+    : keep_last_gathered_(options.keep_last_gathered && mesh.shard().size() > 1),
+      gathers_ahead_(options.overlap && mesh.shard().size() > 1),
+      memory_(options.device),
+      reductions_(options.overlap && mesh.size() > 1),
+      timeline_(options.timeline) {}
 
 void UnitRuntime::hold(UnitState& unit) {
   if (unit.holds == 0) {
@@ -73,7 +44,7 @@ void UnitRuntime::release(UnitState& unit) {
 }
 
 void UnitRuntime::prefetch(UnitState* unit) {
-  if (!is_sharded_ || unit == nullptr || !unit->storage.is_released()) return;
+  if (!gathers_ahead_ || unit == nullptr || !unit->storage.is_released()) return;
   drop_prefetched();
   unit->storage.start_gather();
   prefetched_ = unit;
@@ -130,6 +101,7 @@ void UnitRuntime::begin_backward(UnitCall& call) {
   if (call.backward_id == graph_id_) return;  // another output of the same call
   call.backward_id = graph_id_;
   check_versions(call);
+  backward_span_.reset();
   for (UnitState* member : call.unit.working_set) {
     enter_backward(*member);
     if (call.is_pending) --*member->pending_calls;
@@ -140,6 +112,7 @@ void UnitRuntime::begin_backward(UnitCall& call) {
   call.inputs_left = call.inputs;
   drop_kept();
   prefetch(call.previous);
+  backward_span_.emplace(timeline(), kComputeTrack, call.unit.backward_label);
 }
 
 void UnitRuntime::enter_backward(UnitState& unit) {
@@ -212,22 +185,14 @@ void UnitRuntime::reduce_ready() {
   }
 }
 
-// One reduction under way at most: whole gradients of two units exist, not of all.
 void UnitRuntime::reduce(UnitState& unit) {
-  wait_for_reduction();
   unit.is_reduced = true;
   unit.has_kept = false;
-  unit.gradients.start_reduction();
-  in_flight_ = &unit;
-  if (!is_sharded_) wait_for_reduction();
-}
-
-void UnitRuntime::wait_for_reduction() {
-  if (in_flight_ == nullptr) return;
-  std::exchange(in_flight_, nullptr)->gradients.finish_reduction();
+  reductions_.start(unit.gradients);
 }
 
 void UnitRuntime::finish_backward() {
+  backward_span_.reset();
   for (UnitState* unit : units_) {
     if (unit->has_kept && !unit->is_in_backward) in_backward_.push_back(unit);
   }
@@ -239,7 +204,7 @@ void UnitRuntime::finish_backward() {
     }
   }
   for (UnitState* unit : std::exchange(queue_, {})) reduce(*unit);
-  wait_for_reduction();
+  reductions_.finish();
   drop_prefetched();
   drop_kept();
   for (UnitState* unit : std::exchange(in_backward_, {})) {
@@ -254,7 +219,7 @@ void UnitRuntime::finish_backward() {
 // After a backward that threw: what it left behind is nobody's gradient.
 void UnitRuntime::abandon_backward() {
   queue_.clear();
-  in_flight_ = nullptr;
+  reductions_.abandon();
   for (UnitState* unit : units_) {
     unit->gradients.discard();
     unit->has_kept = false;

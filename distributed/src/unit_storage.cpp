@@ -43,8 +43,10 @@ void check_leaf(const ModelParameter& parameter) {
 
 UnitStorage::UnitStorage(std::vector<ModelParameter> parameters,
                          Communicator& communicator, const ShardingOptions& options,
-                         BufferPool& pool)
-    : communicator_(communicator), compute_dtype_(options.compute_dtype), pool_(pool) {
+                         UnitMemory& memory)
+    : communicator_(communicator),
+      compute_dtype_(options.compute_dtype),
+      memory_(memory) {
   const c10::InferenceMode normal(false);
   const at::NoGradGuard no_grad;
   std::vector<ParameterShape> shapes;
@@ -133,7 +135,7 @@ void UnitStorage::start_gather() {
   is_gathering_ = true;
   if (communicator_.size() == 1) return;
   const auto element_bytes = static_cast<int64_t>(c10::elementSize(compute_dtype_));
-  message_ = pool_.acquire(plan_->numel() * element_bytes);
+  message_ = memory_.pool.acquire(plan_->numel() * element_bytes);
   at::Tensor message = view_as(message_, compute_dtype_, plan_->numel());
   const Shard& cut = plan_->cut();
   message.narrow(0, cut.local_begin(), cut.local_rows()).copy_(master_);
@@ -147,20 +149,12 @@ void UnitStorage::finish_gather() {
   start_gather();
   if (work_) work_->wait();
   work_.reset();
-  at::Tensor message;
-  if (message_.defined()) message = view_as(message_, compute_dtype_, plan_->numel());
-  if (!is_master_the_leaf()) gathered_ = pool_.acquire(gathered_bytes_);
-  for (std::size_t i = 0; i < parameters_.size(); ++i) {
-    UnitParameter& p = parameters_[i];
-    if (is_master_the_leaf()) {
-      point_leaf(p, p.rows.mutable_data_ptr());
-    } else {
-      auto* base = static_cast<char*>(gathered_.mutable_data_ptr());
-      point_leaf(p, base + p.gathered_offset);
-      unpack(i, message);
-    }
+  if (is_master_the_leaf()) {
+    for (UnitParameter& p : parameters_) point_leaf(p, p.rows.mutable_data_ptr());
+  } else {
+    fill_gathered();
   }
-  pool_.give_back(std::exchange(message_, {}));
+  memory_.pool.give_back(std::exchange(message_, {}));
   is_gathering_ = false;
   is_gathered_ = true;
 }
@@ -173,29 +167,36 @@ void UnitStorage::point_leaf(UnitParameter& p, void* data) {
 }
 
 // Writes through the buffer, never through the leaf: autograd counts writes to that.
-void UnitStorage::unpack(std::size_t index, const at::Tensor& message) {
-  const UnitParameter& p = parameters_[index];
-  const int64_t numel = p.leaf.numel();
-  const auto bytes = numel * static_cast<int64_t>(p.leaf.element_size());
-  const at::Tensor whole =
-      gathered_.narrow(0, p.gathered_offset, bytes).view(compute_dtype_);
-  for (int rank = 0; rank < communicator_.size(); ++rank) {
-    const auto& [message_begin, tensor_begin, count] = plan_->piece(index, rank);
-    if (count == 0) continue;
-    const at::Tensor rows = whole.narrow(0, tensor_begin, count);
-    const bool is_ours = rank == communicator_.rank();
-    rows.copy_(is_ours ? p.rows.view({-1}) : message.narrow(0, message_begin, count));
+void UnitStorage::fill_gathered() {
+  const bool is_whole = communicator_.size() == 1;  // then nothing was sent
+  const at::ScalarType from = is_whole ? at::kFloat : compute_dtype_;
+  const at::Tensor& message = is_whole ? master_ : message_;
+  gathered_ = memory_.pool.acquire(gathered_bytes_);
+  const auto* source = static_cast<const char*>(message.const_data_ptr());
+  auto* destination = static_cast<char*>(gathered_.mutable_data_ptr());
+  const auto from_bytes = static_cast<int64_t>(c10::elementSize(from));
+  const auto to_bytes = static_cast<int64_t>(c10::elementSize(compute_dtype_));
+  std::vector<PackRun> runs;
+  for (std::size_t i = 0; i < parameters_.size(); ++i) {
+    char* const whole = destination + parameters_[i].gathered_offset;
+    point_leaf(parameters_[i], whole);
+    for (int rank = 0; rank < communicator_.size(); ++rank) {
+      const auto& [message_begin, tensor_begin, numel] = plan_->piece(i, rank);
+      runs.push_back({source + message_begin * from_bytes,
+                      whole + tensor_begin * to_bytes, numel});
+    }
   }
+  memory_.pack(runs, from, compute_dtype_);
 }
 
 void UnitStorage::release() {
   if (is_gathering_ && work_) work_->wait();
   work_.reset();
   is_gathering_ = false;
-  pool_.give_back(std::exchange(message_, {}));
+  memory_.pool.give_back(std::exchange(message_, {}));
   if (!is_gathered_) return;
   for (UnitParameter& p : parameters_) take_memory_away(p);
-  pool_.give_back(std::exchange(gathered_, {}));
+  memory_.pool.give_back(std::exchange(gathered_, {}));
   is_gathered_ = false;
 }
 

@@ -8,10 +8,10 @@
 
 #include <ATen/core/Tensor.h>
 
-#include "buffer_pool.h"
 #include "shardopt/core/shard.h"
 #include "shardopt/distributed/communicator.h"
 #include "shardopt/distributed/fully_sharded_unit.h"
+#include "unit_memory.h"
 #include "wire_plan.h"
 
 namespace shardopt::distributed {
@@ -33,12 +33,12 @@ struct UnitParameter {
 /// gather sends) and gives the leaves their values when asked. With one rank and fp32
 /// the leaves are the master itself, and gathering moves nothing.
 ///
-/// Ownership: the pool and the communicator outlive it. Thread safety: none.
+/// Ownership: `memory` and the communicator outlive it. Thread safety: none.
 class UnitStorage {
  public:
   /// Takes the leaves' values and frees their memory.
   UnitStorage(std::vector<ModelParameter> parameters, Communicator& communicator,
-              const ShardingOptions& options, BufferPool& pool);
+              const ShardingOptions& options, UnitMemory& memory);
 
   /// Sends our rows; nothing if that is under way or done.
   void start_gather();
@@ -69,12 +69,12 @@ class UnitStorage {
   void fill_master();
   void plan_gathered_buffer();
   void point_leaf(UnitParameter& parameter, void* data);
-  void unpack(std::size_t index, const at::Tensor& message);
+  void fill_gathered();
   [[nodiscard]] bool is_master_the_leaf() const;
 
   Communicator& communicator_;
   at::ScalarType compute_dtype_;
-  BufferPool& pool_;
+  UnitMemory& memory_;
   std::vector<UnitParameter> parameters_;
   std::unique_ptr<WirePlan> plan_;
   at::Tensor master_;    // [local entries], fp32

@@ -52,6 +52,7 @@ Launch launch_of(int rank, int size, int port) {
   launch.launcher = "environment";
   launch.rank = rank;
   launch.size = size;
+  launch.meeting = MeetingKind::kAddress;
   launch.master_address = "127.0.0.1";
   launch.master_port = port;
   return launch;
@@ -134,7 +135,7 @@ TEST(LaunchStoreMpTest, AbsentClientsAreNamedErrorAfterTimeout) {
 }
 
 TEST(LaunchStoreMpTest, OneRankNeedsNoStore) {
-  EXPECT_THROW((void)make_store(launch_of(0, 1, 1), kShort), c10::Error);
+  EXPECT_THROW((void)make_store(Launch(), kShort), c10::Error);
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include "shardopt/core/error.h"
 #include "shardopt/distributed/thread_communicator.h"
+#include "support/thread_meshes.h"
 
 namespace shardopt::distributed {
 namespace {
@@ -26,6 +27,37 @@ TEST(MeshTest, SingleMeshHasOneRank) {
   const Mesh mesh = make_single_mesh();
   EXPECT_EQ(mesh.rank(), 0);
   EXPECT_EQ(mesh.size(), 1);
+}
+
+// Ranks 0 to 2 are one copy, 3 to 5 the other.
+TEST(MeshTest, RankOfTheWorldIsCopyTimesShardsPlusShard) {
+  int rank = 0;
+  for (auto& groups : test::make_thread_mesh({.shard = 3, .replicate = 2})) {
+    const Mesh mesh(std::move(groups));
+    EXPECT_EQ(mesh.rank(), rank);
+    EXPECT_EQ(mesh.size(), 6);
+    EXPECT_EQ(mesh.shard().rank(), rank % 3);
+    EXPECT_EQ(mesh.reduce().rank(), rank % 3);
+    EXPECT_EQ(mesh.replicate().rank(), rank / 3);
+    ++rank;
+  }
+}
+
+TEST(MeshTest, WorldIsTheShardGroupWhereThereIsOneCopy) {
+  const Mesh mesh = make_single_mesh();
+  EXPECT_EQ(&mesh.world(), &mesh.shard());
+  EXPECT_EQ(mesh.replicate().size(), 1);
+}
+
+TEST(MeshTest, RejectsWorldThatIsNotReplicateTimesShard) {
+  auto ranks = test::make_thread_mesh({.shard = 2, .replicate = 2});
+  auto others = test::make_thread_mesh({.shard = 2, .replicate = 2});
+  ranks[1].world = std::move(others[2].world);  // another rank
+  EXPECT_THROW(Mesh(std::move(ranks[1])), c10::Error);
+  ranks[2].world.reset();  // that of one copy
+  EXPECT_THROW(Mesh(std::move(ranks[2])), c10::Error);
+  ranks[3].replicate.reset();  // one copy
+  EXPECT_THROW(Mesh(std::move(ranks[3])), c10::Error);
 }
 
 TEST(MeshTest, RejectsCommunicatorsOfOtherRankOrSize) {

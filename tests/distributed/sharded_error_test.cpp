@@ -62,6 +62,20 @@ TEST(ShardedErrorTest, RejectsNamesTwiceAndLeavesThatCannotBeCut) {
   EXPECT_THROW(model.add_unit("f", {{"inner", leaf * 2}}), c10::Error);
 }
 
+TEST(ShardedErrorTest, RejectsDtypesThatItCannotSend) {
+  const Mesh mesh = make_single_mesh();
+  const auto expect_rejected = [&](const ShardingOptions& options, const char* words) {
+    try {
+      const ShardedModel model(mesh, options);
+      ADD_FAILURE() << "accepted, though " << words;
+    } catch (const c10::Error& error) {
+      EXPECT_NE(std::string(error.what()).find(words), std::string::npos);
+    }
+  };
+  expect_rejected({.compute_dtype = at::kDouble}, "compute_dtype is Double; allowed");
+  expect_rejected({.reduce_dtype = at::kHalf}, "reduce_dtype is Half; allowed");
+}
+
 TEST(ShardedErrorTest, RejectsLayoutThatDoesNotFit) {
   const Mesh mesh = make_single_mesh();
   const auto with = [&](Cuts cuts) {

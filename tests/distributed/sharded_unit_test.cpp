@@ -1,5 +1,3 @@
-#include <random>
-
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 #include <c10/core/InferenceMode.h>
@@ -16,45 +14,12 @@ using test::Gradients;
 using test::ShardedLayers;
 using test::step;
 
-Layout random_layout(unsigned seed) {
-  return [seed](std::span<const ParameterShape> shapes, int ranks) {
-    std::mt19937 random(seed);  // the same on every rank
-    Cuts cuts;
-    for (const auto& shape : shapes) {
-      std::uniform_int_distribution<int64_t> cut(0, row_count(shape));
-      std::vector<int64_t> offsets{0, row_count(shape)};
-      for (int i = 1; i < ranks; ++i) offsets.push_back(cut(random));
-      std::ranges::sort(offsets);
-      cuts.push_back(offsets);
-    }
-    return cuts;
-  };
-}
-
-// Parameter i whole on rank i mod ranks.
-Layout whole_layout() {
-  return [](std::span<const ParameterShape> shapes, int ranks) {
-    Cuts cuts;
-    for (std::size_t i = 0; i < shapes.size(); ++i) {
-      std::vector<int64_t> offsets(ranks + 1, 0);
-      for (int r = static_cast<int>(i) % ranks; r < ranks; ++r) {
-        offsets[r + 1] = row_count(shapes[i]);
-      }
-      cuts.push_back(offsets);
-    }
-    return cuts;
-  };
-}
-
 TEST(ShardedUnitTest, GradientsAreThoseOfPlainModelAtEveryCutAndSize) {
   for (int ranks = 1; ranks <= 4; ++ranks) {
     const Gradients expected = test::plain_gradients(ranks);
-    for (int cut = 0; cut < 5; ++cut) {
+    for (int cut = 0; cut < test::kLayouts; ++cut) {
       test::run_mesh_ranks(ranks, [&](const Mesh& mesh) {
-        const Layout layout = cut == 0   ? rows_layout()
-                              : cut == 1 ? whole_layout()
-                                         : random_layout(cut);
-        ShardedLayers layers(mesh, {.layout = layout});
+        ShardedLayers layers(mesh, {.layout = test::layout_number(cut)});
         for (int repeat = 0; repeat < 3; ++repeat) {
           step(layers, mesh);
           expect_gradients(layers.model, expected);
@@ -129,7 +94,7 @@ TEST(ShardedUnitTest, BuffersHoldTwoGatheredUnitsAndTheirMessages) {
       for (auto& p : layers.model.parameters()) p.rows.mutable_grad().reset();
     }
     // 25 + 5 + 1 floats, each parameter aligned to 64 bytes: 128 + 64 + 64.
-    EXPECT_LE(layers.model.peak_buffer_bytes(), 4 * 256);
+    EXPECT_LE(layers.model.buffer_bytes(), 4 * 256);
   });
 }
 

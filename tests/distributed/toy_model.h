@@ -1,7 +1,10 @@
 /// A small model in two forms, plain and sharded, for tests of FullyShardedUnit.
 #pragma once
 
+#include <algorithm>
 #include <map>
+#include <random>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -70,6 +73,43 @@ struct ShardedLayers {
   std::vector<distributed::FullyShardedUnit*> units;
 };
 
+inline distributed::Layout random_layout(unsigned seed) {
+  return [seed](std::span<const distributed::ParameterShape> shapes, int ranks) {
+    std::mt19937 random(seed);  // the same on every rank
+    distributed::Cuts cuts;
+    for (const auto& shape : shapes) {
+      std::uniform_int_distribution<int64_t> cut(0, distributed::row_count(shape));
+      std::vector<int64_t> offsets{0, distributed::row_count(shape)};
+      for (int i = 1; i < ranks; ++i) offsets.push_back(cut(random));
+      std::ranges::sort(offsets);
+      cuts.push_back(offsets);
+    }
+    return cuts;
+  };
+}
+
+// Parameter i whole on rank i mod ranks.
+inline distributed::Layout whole_layout() {
+  return [](std::span<const distributed::ParameterShape> shapes, int ranks) {
+    distributed::Cuts cuts;
+    for (std::size_t i = 0; i < shapes.size(); ++i) {
+      std::vector<int64_t> offsets(ranks + 1, 0);
+      for (int r = static_cast<int>(i) % ranks; r < ranks; ++r) {
+        offsets[r + 1] = distributed::row_count(shapes[i]);
+      }
+      cuts.push_back(offsets);
+    }
+    return cuts;
+  };
+}
+
+/// Cuts of every kind: as torch.chunk does, whole parameters, at random.
+inline constexpr int kLayouts = 5;
+inline distributed::Layout layout_number(int i) {
+  if (i == 0) return distributed::rows_layout();
+  return i == 1 ? whole_layout() : random_layout(i);
+}
+
 using Gradients = std::map<std::string, at::Tensor>;
 
 /// Of the plain model, averaged over the inputs of `ranks` ranks.
@@ -108,6 +148,10 @@ inline void expect_gradients(const distributed::ShardedModel& model,
         << p.rows.grad() << "\nexpected\n"
         << rows;
   }
+}
+
+inline void clear_gradients(const distributed::ShardedModel& model) {
+  for (auto& p : model.parameters()) p.rows.mutable_grad().reset();
 }
 
 /// Forward and backward on the input of this rank.

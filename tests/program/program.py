@@ -49,8 +49,9 @@ def clean_environment():
     """Ours, without anything by which a launcher would speak to the program."""
     known = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR",
              "MASTER_PORT")
+    launchers = ("TORCHELASTIC_", "OMPI_", "PMIX_", "SLURM_")
     ours = {name: value for name, value in os.environ.items()
-            if name not in known and not name.startswith("TORCHELASTIC_")}
+            if name not in known and not name.startswith(launchers)}
     return {**ours, "OMP_NUM_THREADS": "1"}
 
 

@@ -15,27 +15,61 @@
 
 namespace shardopt::test {
 
-/// Calls `body(mesh)` on `size` threads. An exception fails the test, and the other
+/// `shard` ranks hold a copy of the model; there are `replicate` copies.
+struct MeshSize {
+  int shard = 1;
+  int replicate = 1;
+};
+
+/// The groups of each rank of the world.
+inline std::vector<distributed::MeshGroups> make_thread_mesh(const MeshSize& size) {
+  using distributed::make_thread_communicators;
+  std::vector<distributed::MeshGroups> ranks(size.shard * size.replicate);
+  for (int copy = 0; copy < size.replicate; ++copy) {
+    auto shard = make_thread_communicators(size.shard);
+    auto reduce = make_thread_communicators(size.shard);
+    for (int i = 0; i < size.shard; ++i) {
+      ranks[copy * size.shard + i].shard = std::move(shard[i]);
+      ranks[copy * size.shard + i].reduce = std::move(reduce[i]);
+    }
+  }
+  if (size.replicate == 1) return ranks;
+  for (int i = 0; i < size.shard; ++i) {
+    auto replicate = make_thread_communicators(size.replicate);
+    for (int copy = 0; copy < size.replicate; ++copy) {
+      ranks[copy * size.shard + i].replicate = std::move(replicate[copy]);
+    }
+  }
+  auto world = make_thread_communicators(static_cast<int>(ranks.size()));
+  for (std::size_t rank = 0; rank < ranks.size(); ++rank) {
+    ranks[rank].world = std::move(world[rank]);
+  }
+  return ranks;
+}
+
+/// Calls `body(mesh)` on a thread per rank. An exception fails the test, and the other
 /// ranks at once, since it takes its communicators along.
-inline void run_mesh_ranks(int size,
+inline void run_mesh_ranks(const MeshSize& size,
                            const std::function<void(const distributed::Mesh&)>& body) {
-  using distributed::Communicator;
-  const auto run = [&body](std::unique_ptr<Communicator> shard,
-                           std::unique_ptr<Communicator> reduce) {
-    const distributed::Mesh mesh(std::move(shard), std::move(reduce));
+  const auto run = [&body](distributed::MeshGroups groups) {
+    const distributed::Mesh mesh(std::move(groups));
     try {
       body(mesh);
     } catch (const std::exception& error) {
       ADD_FAILURE() << "rank " << mesh.rank() << " threw: " << error.what();
     }
   };
-  auto shard = distributed::make_thread_communicators(size);
-  auto reduce = distributed::make_thread_communicators(size);
   std::vector<std::thread> ranks;
-  for (int rank = 0; rank < size; ++rank) {
-    ranks.emplace_back(run, std::move(shard[rank]), std::move(reduce[rank]));
+  for (auto& groups : make_thread_mesh(size)) {
+    ranks.emplace_back(run, std::move(groups));
   }
   for (std::thread& rank : ranks) rank.join();
+}
+
+/// One copy of the model over `size` ranks.
+inline void run_mesh_ranks(int size,
+                           const std::function<void(const distributed::Mesh&)>& body) {
+  run_mesh_ranks(MeshSize{.shard = size}, body);
 }
 
 }  // namespace shardopt::test

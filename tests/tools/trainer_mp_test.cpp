@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 #include <torch/csrc/distributed/c10d/FileStore.hpp>
 
+#include "shardopt/checkpoint/safetensors.h"
 #include "shardopt/distributed/c10d_communicator.h"
 #include "support/rank_launcher.h"
 #include "support/scratch_dir.h"
@@ -18,6 +19,8 @@ namespace {
 constexpr int kSteps = 20;
 // The sums over ranks are the same; those of a bf16 or fp32 kernel are too.
 constexpr double kTolerance = 1e-6;
+// Twenty steps of what begins as another order of the same sums.
+constexpr double kCopiesTolerance = 1e-5;
 
 std::string write_text(const std::filesystem::path& folder) {
   const std::string path = folder / "text";
@@ -45,10 +48,11 @@ std::vector<double> losses(const config::TrainConfig& config,
   return result;
 }
 
-std::vector<double> losses_of_threads(const config::TrainConfig& config, int ranks,
+std::vector<double> losses_of_threads(const config::TrainConfig& config,
+                                      const test::MeshSize& size,
                                       const TextData& data) {
   std::vector<double> result;
-  test::run_mesh_ranks(ranks, [&](const distributed::Mesh& mesh) {
+  test::run_mesh_ranks(size, [&](const distributed::Mesh& mesh) {
     const std::vector<double> own = losses(config, mesh, data);
     if (mesh.rank() == 0) result = own;
   });
@@ -59,6 +63,16 @@ void expect_near(const std::vector<double>& a, const std::vector<double>& b) {
   ASSERT_EQ(a.size(), b.size());
   for (std::size_t i = 0; i < a.size(); ++i) {
     EXPECT_NEAR(a[i], b[i], kTolerance * std::abs(b[i])) << "step " << i + 1;
+  }
+}
+
+void expect_weights_near(const std::string& path, const std::string& expected_path) {
+  const auto file = checkpoint::read_safetensors(path);
+  for (const auto& [name, expected] :
+       checkpoint::read_safetensors(expected_path).tensors) {
+    EXPECT_TRUE(at::allclose(file.tensors.at(name), expected, kCopiesTolerance,
+                             kCopiesTolerance))
+        << name;
   }
 }
 
@@ -75,7 +89,8 @@ TEST(TrainerMpTest, LossesOfThreadsAndGlooAgree) {
     for (const char* optimizer : {"adamw", "muon"}) {
       const auto config = small_config(optimizer);
       const std::vector<double> gloo = losses(config, mesh, data);
-      if (env.rank == 0) expect_near(losses_of_threads(config, env.size, data), gloo);
+      if (env.rank == 0)
+        expect_near(losses_of_threads(config, {.shard = env.size}, data), gloo);
     }
   });
 }
@@ -84,10 +99,55 @@ TEST(TrainerTest, LossesDoNotDependOnNumberOfThreadRanks) {
   const test::ScratchDir folder;
   const TextData data({.path = write_text(folder.path()), .context = 16});
   const auto config = small_config("adamw");
-  const std::vector<double> alone = losses_of_threads(config, 1, data);
+  const std::vector<double> alone = losses_of_threads(config, {.shard = 1}, data);
   EXPECT_LT(alone.back(), alone.front());
   for (const int ranks : {2, 3, 4}) {
-    expect_near(losses_of_threads(config, ranks, data), alone);
+    expect_near(losses_of_threads(config, {.shard = ranks}, data), alone);
+  }
+}
+
+// Loss and norm of every step and the loss at the end, as the last copy has them.
+std::vector<double> results_of_threads(const config::TrainConfig& config,
+                                       const test::MeshSize& size, const TextData& data,
+                                       const std::string& weights) {
+  std::vector<double> result;
+  test::run_mesh_ranks(size, [&](const distributed::Mesh& mesh) {
+    Trainer trainer(config, mesh, data);
+    std::vector<double> own;
+    for (int step = 1; step <= kSteps; ++step) {
+      const StepResult outcome = trainer.step(step);
+      own.insert(own.end(), {outcome.loss, outcome.grad_norm});
+    }
+    own.push_back(trainer.validate().value());
+    trainer.write_weights(weights);
+    if (mesh.rank() == mesh.size() - 1) result = own;
+  });
+  return result;
+}
+
+// Clipped in every step: a norm that counts copies twice changes the losses too. Muon's
+// steps depend on how a matrix is cut, not on copies.
+TEST(TrainerTest, LossesNormsAndWeightsDoNotDependOnCopiesOfTheModel) {
+  const test::ScratchDir folder;
+  const std::string weights = folder.path() / "weights";
+  const TextData data({.path = write_text(folder.path()), .context = 16});
+  for (const char* optimizer : {"adamw", "muon"}) {
+    auto config = small_config(optimizer);
+    config.train.clip_norm = 0.1;
+    for (const int shards : {1, 2, 4}) {
+      const test::MeshSize one_copy{.shard =
+                                        config.optimizer.name == "muon" ? shards : 1};
+      const test::MeshSize copies{.shard = shards, .replicate = 4 / shards};
+      const auto expected =
+          results_of_threads(config, one_copy, data, weights + "_expected");
+      const auto results = results_of_threads(config, copies, data, weights);
+      ASSERT_EQ(results.size(), expected.size());
+      for (std::size_t i = 0; i < expected.size(); ++i) {
+        EXPECT_NEAR(results[i], expected[i], kCopiesTolerance * std::abs(expected[i]))
+            << optimizer << ", " << shards << " shards, value " << i;
+      }
+      expect_weights_near(weights, weights + "_expected");
+    }
   }
 }
 

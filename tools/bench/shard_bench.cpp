@@ -116,7 +116,8 @@ void overhead(const Settings& settings) {
 // batch is one short sample, so that activations do not count.
 void memory(Settings settings) {
   const auto launch = distributed::read_launch({}, distributed::process_environment());
-  const auto mesh = distributed::make_mesh(launch, c10::kCPU, std::chrono::minutes(1));
+  const auto meeting = distributed::meet(launch, std::chrono::minutes(1));
+  const auto mesh = distributed::make_mesh(meeting, {});
   settings.batch = 1;
   settings.model.context = 8;
   CountingAllocator allocator;

@@ -11,7 +11,9 @@ constexpr char kDescription[] =
     "Trains a GPT on text with an optimizer chosen by name, its parameters sharded "
     "over\n"
     "the ranks of the job. Start it alone, or with\n"
-    "  torchrun --standalone --nproc-per-node=N --no-python shardopt-train ...";
+    "  torchrun --standalone --nproc-per-node=N --no-python shardopt-train ...\n"
+    "  mpirun -n N --bind-to none shardopt-train ...\n"
+    "  srun -n N shardopt-train ...";
 
 }  // namespace
 
@@ -30,6 +32,8 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
                "Prints the whole effective configuration and ends");
   app.add_flag("--list-optimizers", result.lists_optimizers,
                "Lists the optimizers and ends");
+  app.add_flag("--show-launch", result.shows_launch,
+               "Shows what each rank understood of its launcher, and ends");
   app.add_option("--rank", result.launch.rank, "This rank; wins over RANK");
   app.add_option("--size", result.launch.size, "Number of ranks; wins over WORLD_SIZE");
   app.add_option("--master-address", result.launch.master_address,

@@ -13,6 +13,7 @@ struct CommandLine {
   distributed::LaunchFlags launch{};
   bool prints_config = false;
   bool lists_optimizers = false;
+  bool shows_launch = false;
   bool is_done = false;  ///< --help was answered, or the command line is wrong.
   int exit_code = 0;     ///< If done.
 };

@@ -12,10 +12,12 @@ namespace {
 constexpr std::string_view kClearLine = "\r\x1b[K";
 constexpr std::size_t kDefaultColumns = 80;
 
+// mpirun gives rank 0 a terminal of its own even where its output goes to a file.
 bool takes_escape_codes(int descriptor) {
   const char* kind = std::getenv("TERM");
   return ::isatty(descriptor) == 1 && kind != nullptr && *kind != '\0' &&
-         std::string_view(kind) != "dumb";
+         std::string_view(kind) != "dumb" &&
+         std::getenv("OMPI_COMM_WORLD_RANK") == nullptr;
 }
 
 }  // namespace

@@ -3,7 +3,6 @@
 #include <chrono>
 #include <cstdio>
 #include <exception>
-#include <optional>
 #include <string>
 
 #include <ATen/Parallel.h>
@@ -15,8 +14,9 @@
 #include "shardopt/optim/optimizer_registry.h"
 #include "train/agreement.h"
 #include "train/command_line.h"
-#include "train/failure.h"
+#include "train/job.h"
 #include "train/run.h"
+#include "train/show_launch.h"
 
 namespace shardopt::train {
 namespace {
@@ -25,48 +25,77 @@ constexpr int kSignalExit = 128;
 // For ranks to find each other when there is no valid configuration to say how long.
 constexpr std::chrono::seconds kJoinTimeout{60};
 
+void set_threads(const config::TrainConfig& config) {
+  if (config.train.threads == 0) return;
+  at::set_num_threads(static_cast<int>(config.train.threads));
+}
+
+c10::Device device_of(const config::TrainConfig& config) {
+  return config.train.device == config::DeviceKind::kCuda ? c10::kCUDA : c10::kCPU;
+}
+
+distributed::MeshShape shape_of(const config::MeshOptions& mesh, c10::Device device) {
+  return {.shard = static_cast<int>(mesh.shard),
+          .replicate = static_cast<int>(mesh.replicate),
+          .device = device,
+          .backend = mesh.backend,
+          .check_calls = mesh.check_calls};
+}
+
+void join(Job& job, const distributed::MeshShape& shape, std::chrono::seconds timeout) {
+  job.meeting = distributed::meet(
+      *job.launch, timeout, [rank = job.launch->rank](const std::string& late) {
+        std::fprintf(stderr, "shardopt-train: rank %d waits: %s\n", rank, late.c_str());
+      });
+  job.mesh.emplace(distributed::make_mesh(job.meeting, shape));
+}
+
 // Peers learn that we cannot begin; otherwise they would wait for us.
-[[noreturn]] void fail_together(const distributed::Launch& launch,
-                                const std::exception_ptr& error) {
+[[noreturn]] void fail_together(Job& job, const std::exception_ptr& error) {
   try {
-    const auto mesh = distributed::make_mesh(launch, c10::kCPU, kJoinTimeout);
-    run_agreed(mesh.shard(), [&] { std::rethrow_exception(error); });
+    join(job, {}, kJoinTimeout);
+    run_agreed(job.mesh->world(), [&] { std::rethrow_exception(error); });
   } catch (const CommError&) {
     // The peers are gone already: our own error is the one to tell.
   }
   std::rethrow_exception(error);
 }
 
-config::TrainConfig load(const CommandLine& command,
-                         const distributed::Launch& launch) {
+config::TrainConfig load(const CommandLine& command, Job& job) {
   try {
     auto config = config::load_config(command.sources);
-    config::check_config(config, launch.size);
+    config::check_config(config, job.launch->size);
+    (void)distributed::resolve(config.mesh.backend, device_of(config));
     return config;
   } catch (const c10::Error&) {
-    if (launch.size == 1) throw;
-    fail_together(launch, std::current_exception());
+    if (job.launch->size == 1) throw;
+    fail_together(job, std::current_exception());
   }
 }
 
-int run(const CommandLine& command, const distributed::Launch& launch) {
-  const config::TrainConfig config = load(command, launch);
-  if (config.train.threads > 0) {
-    at::set_num_threads(static_cast<int>(config.train.threads));
-  }
-  const bool is_cuda = config.train.device == config::DeviceKind::kCuda;
-  const auto mesh =
-      distributed::make_mesh(launch, is_cuda ? c10::kCUDA : c10::kCPU,
-                             std::chrono::seconds(config.mesh.timeout_seconds));
-  run_agreed(mesh.shard(), [&] {  // nor has a peer failed to load
-    if (is_cuda)
+void show(const CommandLine& command, const distributed::Launch& launch) {
+  config::TrainConfig config = config::load_config(command.sources);
+  set_threads(config);
+  const c10::Device device = device_of(config);
+  const auto backend = distributed::resolve(config.mesh.backend, device);
+  show_launch(launch, launch.size == 1 ? "none" : distributed::name(backend),
+              c10::str(device), at::get_num_threads());
+}
+
+int run(const CommandLine& command, Job& job) {
+  const config::TrainConfig config = load(command, job);
+  set_threads(config);
+  join(job, shape_of(config.mesh, device_of(config)),
+       std::chrono::seconds(config.mesh.timeout_seconds));
+  run_agreed(job.mesh->world(), [&] {  // nor has a peer failed to load
+    if (device_of(config).is_cuda())
       SHARDOPT_THROW(ConfigError, "train.device is 'cuda'; allowed so far: cpu");
   });
   auto common = config;
   if (!common.output.path.empty()) common.output.path = "an output folder";
   common.train.threads = 0;
-  check_same_text(mesh.shard(), "the configuration", config::print_config(common));
-  const int signal = run_training(config, mesh, launch.launcher);
+  check_same_text(job.mesh->world(), "the configuration", config::print_config(common));
+  const int signal = run_training(config, job);
   return signal == 0 ? 0 : kSignalExit + signal;
 }
 
@@ -89,15 +118,19 @@ int main(int argc, char** argv) {
   using namespace shardopt;
   const train::CommandLine command = train::parse_command_line(argc, argv);
   if (command.is_done) return command.exit_code;
-  std::optional<distributed::Launch> launch;
+  train::Job job;
   try {
     if (command.lists_optimizers || command.prints_config) {
       return train::answer(command);
     }
-    launch =
+    job.launch =
         distributed::read_launch(command.launch, distributed::process_environment());
-    return train::run(command, *launch);
+    if (command.shows_launch) {
+      train::show(command, *job.launch);
+      return 0;
+    }
+    return train::run(command, job);
   } catch (const std::exception& error) {
-    return train::report_failure(launch, error);
+    train::fail(job, error);
   }
 }

@@ -22,7 +22,7 @@ bool holds_run(const fs::path& folder) {
 
 }  // namespace
 
-void prepare_output_folder(const config::OutputOptions& options) {
+void prepare_output_folder(const config::OutputOptions& options, bool is_restarted) {
   const fs::path folder = options.path;
   std::error_code error;
   fs::create_directories(folder, error);
@@ -31,7 +31,7 @@ void prepare_output_folder(const config::OutputOptions& options) {
                    "' is not a folder and cannot be made one",
                    error ? ": " + error.message() : "");
   }
-  if (holds_run(folder) && !options.overwrite) {
+  if (holds_run(folder) && !options.overwrite && !is_restarted) {
     SHARDOPT_THROW(ConfigError, "output.path '", options.path,
                    "' holds a run already; give another, or output.overwrite=true");
   }

@@ -17,6 +17,7 @@
 #include "text_data.h"
 #include "train/agreement.h"
 #include "train/output_folder.h"
+#include "train/profile.h"
 #include "train/sample_text.h"
 #include "train/stop_signal.h"
 #include "train/trainer.h"
@@ -48,10 +49,10 @@ TextOptions text_options(const config::TrainConfig& config) {
 std::unique_ptr<TextData> load_text(const config::TrainConfig& config,
                                     const distributed::Mesh& mesh) {
   std::unique_ptr<TextData> data;
-  run_agreed(mesh.shard(),
+  run_agreed(mesh.world(),
              [&] { data = std::make_unique<TextData>(text_options(config)); });
   check_same_text(
-      mesh.shard(), "the text at data.path",
+      mesh.world(), "the text at data.path",
       c10::str(data->size_bytes(), " bytes with checksum ", data->checksum()));
   return data;
 }
@@ -95,12 +96,26 @@ class Reporter {
   std::unique_ptr<EventFile> events_;
 };
 
+// "4 ranks (launcher: torchrun), 2 copies over 2 ranks each by gloo, ..."
+std::string describe(const Job& job, const config::TrainConfig& config) {
+  const distributed::Mesh& mesh = *job.mesh;
+  std::string text = c10::str(mesh.size(), mesh.size() == 1 ? " rank" : " ranks",
+                              " (launcher: ", job.launch->launcher, "), ");
+  if (mesh.replicate().size() > 1) {
+    text += c10::str(mesh.replicate().size(), " copies over ", mesh.shard().size(),
+                     " rank(s) each, ");
+  }
+  if (mesh.size() > 1) {
+    const auto backend = distributed::resolve(config.mesh.backend, c10::kCPU);
+    text += "backend " + distributed::name(backend) + ", ";
+  }
+  return text + c10::str(at::get_num_threads(), " compute thread(s) each");
+}
+
 void announce(Reporter& reporter, const config::TrainConfig& config,
-              const Trainer& trainer, const TextData& data, int ranks,
-              const std::string& launcher) {
-  reporter.line(c10::str(ranks, ranks == 1 ? " rank" : " ranks",
-                         " (launcher: ", launcher, "), ", at::get_num_threads(),
-                         " compute thread(s) each"));
+              const Trainer& trainer, const TextData& data, const Job& job) {
+  const int ranks = job.mesh->shard().size();
+  reporter.line(describe(job, config));
   reporter.line(
       c10::str("model: ", config.model.layers, " layers, dim ", config.model.dim,
                ", context ", config.model.context, ", ",
@@ -128,11 +143,15 @@ void announce(Reporter& reporter, const config::TrainConfig& config,
 }
 
 // Returns the signal that ended training early, or 0.
-int train_all(Trainer& trainer, const config::TrainConfig& config, Reporter& reporter) {
+int train_all(Trainer& trainer, const config::TrainConfig& config, const Job& job,
+              Reporter& reporter) {
+  Profile profile(config.profile, *job.mesh, *job.meeting.timeline);
   const auto start = Clock::now();
   for (int64_t step = 1; step <= config.train.steps; ++step) {
+    profile.before_step(step);
     const auto step_start = Clock::now();
     const StepResult result = trainer.step(step);
+    profile.after_step(step, result.stop_signal != 0 || step == config.train.steps);
     const double step_seconds = seconds_since(step_start);
     const auto tokens = trainer.tokens_per_step();
     StepMetrics metrics{
@@ -154,27 +173,30 @@ int train_all(Trainer& trainer, const config::TrainConfig& config, Reporter& rep
                              ", gradient norm ", result.grad_norm));
     }
     if (result.stop_signal != 0) return result.stop_signal;
+    const int64_t compare_every = config.train.divergence_every;  // 0: never
+    if (compare_every > 0 && step % compare_every == 0) trainer.check_divergence(step);
   }
   return 0;
 }
 
 }  // namespace
 
-int run_training(const config::TrainConfig& config, const distributed::Mesh& mesh,
-                 const std::string& launcher) {
-  const StopSignal stop_signal;
+int run_training(const config::TrainConfig& config, const Job& job) {
+  const distributed::Mesh& mesh = *job.mesh;
+  const StopSignal stop_signal(*job.meeting.limit);
   const bool is_speaker = mesh.rank() == 0;
   const auto data = load_text(config, mesh);
-  Trainer trainer(config, mesh, *data);
+  Trainer trainer(config, mesh, *data, job.meeting.timeline);
   const bool has_folder = !config.output.path.empty();
   std::unique_ptr<Reporter> reporter;
-  run_agreed(mesh.shard(), [&] {
-    if (is_speaker && has_folder) prepare_output_folder(config.output);
+  run_agreed(mesh.world(), [&] {
+    const bool is_restarted = job.launch->restart_count > 0;
+    if (is_speaker && has_folder) prepare_output_folder(config.output, is_restarted);
     reporter = std::make_unique<Reporter>(config, is_speaker);
   });
-  announce(*reporter, config, trainer, *data, mesh.size(), launcher);
+  announce(*reporter, config, trainer, *data, job);
 
-  const int signal = train_all(trainer, config, *reporter);
+  const int signal = train_all(trainer, config, job, *reporter);
   if (has_folder) {
     trainer.write_weights(fs::path(config.output.path) / kWeightsFile);
   }

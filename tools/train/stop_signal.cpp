@@ -2,15 +2,27 @@
 
 #include <signal.h>
 
+#include <atomic>
+#include <chrono>
 #include <initializer_list>
+
+#include "shardopt/distributed/wait_limit.h"
 
 namespace shardopt::train {
 namespace {
 
 // A handler can reach nothing else.
 volatile sig_atomic_t received_signal = 0;
+std::atomic<distributed::WaitLimit*> wait_limit{nullptr};
+static_assert(std::atomic<distributed::WaitLimit*>::is_always_lock_free);
 
-void note(int signal) { received_signal = signal; }
+constexpr std::chrono::seconds kWaitAfterSigterm{5};
+
+void note(int signal) {
+  received_signal = signal;
+  distributed::WaitLimit* const limit = wait_limit;
+  if (signal == SIGTERM && limit != nullptr) limit->shorten(kWaitAfterSigterm);
+}
 
 void handle(int signal, void (*handler)(int), int flags) {
   struct sigaction action {};
@@ -21,8 +33,9 @@ void handle(int signal, void (*handler)(int), int flags) {
 
 }  // namespace
 
-StopSignal::StopSignal() {
+StopSignal::StopSignal(distributed::WaitLimit& limit) {
   received_signal = 0;
+  wait_limit = &limit;
   for (const int signal : {SIGTERM, SIGINT}) {
     handle(signal, note, static_cast<int>(SA_RESETHAND | SA_RESTART));
   }
@@ -30,6 +43,7 @@ StopSignal::StopSignal() {
 
 StopSignal::~StopSignal() {
   for (const int signal : {SIGTERM, SIGINT}) handle(signal, SIG_DFL, 0);
+  wait_limit = nullptr;
 }
 
 int StopSignal::received() noexcept { return received_signal; }

@@ -11,6 +11,8 @@
 #include "shardopt/checkpoint/safetensors.h"
 #include "shardopt/core/error.h"
 #include "shardopt/core/random.h"
+#include "shardopt/core/state_tree.h"
+#include "shardopt/distributed/divergence.h"
 #include "shardopt/optim/build_optimizer.h"
 #include "shardopt/optim/gradient_norm.h"
 #include "train/sample_text.h"
@@ -45,10 +47,11 @@ double sum(distributed::Communicator& communicator, double value) {
 }  // namespace
 
 Trainer::Trainer(const config::TrainConfig& config, const distributed::Mesh& mesh,
-                 const TextData& data)
+                 const TextData& data, std::shared_ptr<distributed::Timeline> timeline)
     : config_(config),
       mesh_(mesh),
       data_(data),
+      timeline_(std::move(timeline)),
       sharded_(mesh, sharding_options(config.mesh)),
       gpt_(config.model, config.train.seed,
            dropout_generator(config.train.seed, mesh.rank()), &sharded_),
@@ -96,14 +99,16 @@ double Trainer::accumulate_gradients(int64_t step) {
   return loss;
 }
 
-// One collective for everything that ranks have to agree on in a step.
+// One collective for everything that ranks have to agree on in a step. Every copy of
+// the model has the whole norm.
 StepResult Trainer::agree_on(double local_loss) const {
   const int signal = StopSignal::received();
-  at::Tensor sums =
-      at::tensor({local_loss, optim::local_squared_norm(parameters_),
-                  signal == SIGTERM ? 1.0 : 0.0, signal == SIGINT ? 1.0 : 0.0},
-                 at::kDouble);
-  mesh_.shard().all_reduce(sums, distributed::ReduceOp::kSum)->wait();
+  const double share =
+      optim::local_squared_norm(parameters_) / mesh_.replicate().size();
+  at::Tensor sums = at::tensor(
+      {local_loss, share, signal == SIGTERM ? 1.0 : 0.0, signal == SIGINT ? 1.0 : 0.0},
+      at::kDouble);
+  mesh_.world().all_reduce(sums, distributed::ReduceOp::kSum)->wait();
   const double* total = sums.const_data_ptr<double>();
   StepResult result{.loss = total[0] / mesh_.size(), .grad_norm = std::sqrt(total[1])};
   result.is_skipped = !std::isfinite(total[0]) || !std::isfinite(total[1]);
@@ -141,6 +146,22 @@ void Trainer::update(const StepResult& result) {
   schedule_.advance();
 }
 
+void Trainer::check_divergence(int64_t step) const {
+  StateTree state{.kind = "trainer"};
+  state.children.emplace("optimizer", optimizer_->state());
+  state.children.emplace("schedule", schedule_.state());
+  StateTree weights{.kind = "weights"};
+  for (const Parameter& p : parameters_) {
+    weights.tensors.emplace(p.name, StateTensor{p.rows, Spread::kCut, p.shard});
+  }
+  state.children.emplace("weights", std::move(weights));
+  const auto names = distributed::diverged_entries(mesh_, state);
+  if (names.empty()) return;
+  SHARDOPT_THROW(ShardingError, "ranks disagree after step ", step, " about ",
+                 names.size(), " entries of their state, the first being ",
+                 names.front());
+}
+
 std::optional<double> Trainer::validate() {
   const auto& text = data_.validation();
   if (!text || config_.train.validation_batches == 0) return std::nullopt;
@@ -160,7 +181,7 @@ std::optional<double> Trainer::validate() {
     }
     loss += gpt_.loss(at::cat(samples)).item<double>();
   }
-  return sum(mesh_.shard(), loss) / static_cast<double>(rounds * mesh_.size());
+  return sum(mesh_.world(), loss) / static_cast<double>(rounds * mesh_.size());
 }
 
 void Trainer::write_weights(const std::string& path) {

@@ -13,6 +13,7 @@
 #include "shardopt/core/parameter.h"
 #include "shardopt/distributed/fully_sharded_unit.h"
 #include "shardopt/distributed/mesh.h"
+#include "shardopt/distributed/timeline.h"
 #include "shardopt/optim/optimizer.h"
 #include "shardopt/optim/schedule.h"
 #include "text_data.h"
@@ -35,7 +36,8 @@ class Trainer {
   /// `config` has passed check_config; `mesh` and `data` outlive this. Throws
   /// ConfigError as build_optimizer and make_schedule do, on every rank.
   Trainer(const config::TrainConfig& config, const distributed::Mesh& mesh,
-          const TextData& data);
+          const TextData& data,
+          std::shared_ptr<distributed::Timeline> timeline = nullptr);
 
   /// Step number `step`, counted from 1. Throws ConfigError on every rank if the loss
   /// is not finite and the policy does not allow it.
@@ -43,6 +45,11 @@ class Trainer {
 
   /// Throws ConfigError if the last step was skipped: training did not do its work.
   void check_outcome() const;
+
+  /// Throws ShardingError on every rank, naming entries, if ranks that share state after
+  /// step number `step` disagree about it: counters, lr, and on replicas every row of
+  /// weights and moments.
+  void check_divergence(int64_t step) const;
 
   /// Mean loss over samples spread evenly over the validation text, the same whatever
   /// the number of ranks; nullopt if there is none.
@@ -69,6 +76,7 @@ class Trainer {
   const config::TrainConfig config_;
   const distributed::Mesh& mesh_;
   const TextData& data_;
+  std::shared_ptr<distributed::Timeline> timeline_;  // Shared with the groups; or null.
   distributed::ShardedModel sharded_;
   Gpt gpt_;
   std::vector<Parameter> parameters_;

@@ -9,6 +9,7 @@
 #include <c10/util/intrusive_ptr.h>
 
 #include "shardopt/distributed/communicator.h"
+#include "shardopt/distributed/group_context.h"
 
 namespace c10d {
 class Backend;
@@ -27,23 +28,24 @@ struct C10dOptions {
 
 /// Memory: until its wait has returned, a reduce_scatter takes buffers of at most 1.25
 /// x max(bytes of the whole, 32 MiB), however uneven the cut, and an all_reduce of bf16
-/// an fp32 copy. Failures: as soon as the backend notices, which for an absent or
-/// stopped peer is after its timeout.
+/// an fp32 copy; buffers are kept for the next call. Failures: as soon as the backend
+/// notices, or the context's watch or limit, whichever is first; without a context an
+/// absent or stopped peer is noticed after the backend's timeout.
 ///
 /// Blocks until all `options.size` ranks have joined under `name` in `store`. Throws
 /// CommError if they have not within the timeout, ConfigError if the device is CUDA
 /// and this build or machine has no NCCL.
 [[nodiscard]] std::unique_ptr<Communicator> make_c10d_communicator(
     const c10::intrusive_ptr<::c10d::Store>& store, const std::string& name,
-    const C10dOptions& options);
+    const C10dOptions& options, GroupContext context = {});
 
 /// Over a backend that the caller already has; ownership is shared.
 [[nodiscard]] std::unique_ptr<Communicator> make_c10d_communicator(
-    c10::intrusive_ptr<::c10d::Backend> backend);
+    c10::intrusive_ptr<::c10d::Backend> backend, GroupContext context = {});
 
 /// Over the backend that `group` has for `device`.
 [[nodiscard]] std::unique_ptr<Communicator> make_c10d_communicator(
     const c10::intrusive_ptr<::c10d::ProcessGroup>& group,
-    c10::Device device = c10::kCPU);
+    c10::Device device = c10::kCPU, GroupContext context = {});
 
 }  // namespace shardopt::distributed

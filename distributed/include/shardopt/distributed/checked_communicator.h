@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
 #include "shardopt/distributed/communicator.h"
 
@@ -13,8 +14,8 @@ namespace shardopt::distributed {
 /// nothing else is sent. A rank that makes no call at all ends the others' at the
 /// timeout, as without this.
 ///
-/// Its own ledger counts the calls made through it; that of `inner` the comparisons too.
+/// `group` is its name in messages; may be empty. Its own ledger counts the calls made through it; that of `inner` the comparisons too.
 [[nodiscard]] std::unique_ptr<Communicator> make_checked_communicator(
-    std::unique_ptr<Communicator> inner);
+    std::unique_ptr<Communicator> inner, const std::string& group = "");
 
 }  // namespace shardopt::distributed

@@ -65,7 +65,7 @@ class Communicator {
   [[nodiscard]] virtual int rank() const noexcept = 0;
   [[nodiscard]] virtual int size() const noexcept = 0;
 
-  /// Replaces `tensor` ([*]) by its reduction over all ranks.
+  /// Replaces `tensor` ([*]) by its reduction over all ranks: the same bits on each.
   [[nodiscard]] std::unique_ptr<Work> all_reduce(at::Tensor& tensor, ReduceOp op);
 
   /// Completes `whole` ([cut.global_rows(), *]), of which each rank has filled in

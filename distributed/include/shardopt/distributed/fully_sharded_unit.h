@@ -11,7 +11,7 @@
 #include <ATen/core/Tensor.h>
 
 #include "shardopt/core/parameter.h"
-#include "shardopt/distributed/layout.h"
+#include "shardopt/distributed/sharding_options.h"
 
 namespace shardopt::distributed {
 
@@ -21,24 +21,6 @@ class UnitRuntime;
 struct UnitParameter;
 struct UnitState;
 
-/// A parameter of the model: a leaf tensor that modules hold copies of.
-struct ModelParameter {
-  std::string name;
-  at::Tensor leaf;  ///< Whole, contiguous; frozen if it does not require grad.
-  ParameterRole role = ParameterRole::kHidden;
-};
-
-struct ShardingOptions {
-  Layout layout = rows_layout();
-  /// Leaves are of this dtype while gathered, and so is what a gather sends.
-  at::ScalarType compute_dtype = at::kFloat;
-  /// What a reduction sends: fp32 or bf16; the sum over ranks is fp32 either way.
-  at::ScalarType reduce_dtype = at::kFloat;
-  /// The unit that ends the forward stays gathered: its backward begins at once.
-  bool keep_last_gathered = true;
-  c10::Device device = c10::kCPU;  ///< Of the leaves.
-};
-
 /// The units of one model, over the ranks of a mesh.
 ///
 /// Contract: every rank adds the same units and runs them in the same order, in
@@ -46,14 +28,21 @@ struct ShardingOptions {
 /// between ranks. Gradients are averaged over ranks. Parameters change only between
 /// steps: not between a forward and its backward (ShardingError at that backward).
 ///
+/// HSDP: parameters are cut over the mesh's shard group, and each copy of the model
+/// holds all of them. Gradients are averaged over the world; the sums over copies go on
+/// under the backward of the units before. Every copy gets the same bits, so that one
+/// step of the same optimizer leaves all copies the same.
+///
 /// Memory per rank: fp32 master rows and fp32 gradient rows, and buffers that stay:
 /// the unit at work and the next one gathered or on its way, and one of gradients on
 /// theirs. In backward also the whole gradients of the unit at work, and what arrives
-/// of those that were sent last.
+/// of those that were sent last. From the third step on nothing is allocated for any of
+/// that, as long as units run in the same order.
 ///
 /// Thread safety: none. Outlives what is run through it; the mesh outlives this.
 class ShardedModel {
  public:
+  /// Throws c10::Error if a dtype of the options is not allowed.
   explicit ShardedModel(const Mesh& mesh, ShardingOptions options = {});
   ~ShardedModel();
   ShardedModel(const ShardedModel&) = delete;
@@ -75,13 +64,15 @@ class ShardedModel {
   /// reducing them; the next backward with it on reduces their sum.
   void set_gradient_sync(bool on);
 
-  /// The whole of one parameter, fp32, in its own shape, on every rank. Collective.
+  /// The whole of one parameter, fp32, in its own shape, on every rank. Collective over
+  /// the ranks of a copy.
   /// Throws c10::Error if there is none of that name.
   [[nodiscard]] at::Tensor whole(const std::string& name) const;
 
-  /// Bytes held for leaves and messages at this moment, and the most so far.
+  /// Bytes held for leaves and messages: the most that was ever needed at once.
   [[nodiscard]] int64_t buffer_bytes() const noexcept;
-  [[nodiscard]] int64_t peak_buffer_bytes() const noexcept;
+  /// How often memory was allocated for these, or for gradient rows.
+  [[nodiscard]] int64_t buffer_allocations() const noexcept;
 
  private:
   [[nodiscard]] std::vector<Parameter> collect(bool trainable) const;

@@ -23,16 +23,18 @@ struct PeerWatchOptions {
   /// Told once about each wait that has lasted `look_after`, with the ranks that it is
   /// for. Called on the watch's thread.
   std::function<void(const std::string&)> on_late{};
+  std::string store_host = "rank 0";  ///< Whose store it is, for messages.
   /// Makes calls of the store that hang return, with an error. Called once at most, by
   /// the destructor.
   std::function<void()> interrupt_store{};
 };
 
-/// A call that a rank waits for.
+/// A collective that a rank makes.
 struct PeerCall {
   std::string group;       ///< Its name in the job, the same on all of its ranks.
   std::vector<int> ranks;  ///< Of the job, that make the call.
   int64_t sequence = 0;    ///< Of the call in its group.
+  std::string kind;        ///< "all_gather"; one word.
   std::string what;        ///< "all_gather #12 of 'shard' on rank 1 of 3"
 };
 
@@ -54,8 +56,8 @@ class PeerWatch {
   PeerWatch(const PeerWatch&) = delete;
   PeerWatch& operator=(const PeerWatch&) = delete;
 
-  /// This rank has made call number `sequence` of `group`. Costs no communication.
-  void entered(const std::string& group, int64_t sequence);
+  /// This rank makes `call`. Costs no communication.
+  void entered(const PeerCall& call);
 
   /// Why `call`, waited for since `start`, will never complete: a peer failed, or left
   /// without making it. "" as long as that is not known. Does not wait.
@@ -78,7 +80,7 @@ class PeerWatch {
 
  private:
   class State;
-  std::shared_ptr<State> state_;
+  std::unique_ptr<State> state_;
 };
 
 }  // namespace shardopt::distributed

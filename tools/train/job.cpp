@@ -1,6 +1,8 @@
-#include "train/failure.h"
+#include "train/job.h"
 
+#include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <ctime>
 #include <fstream>
 #include <string>
@@ -8,10 +10,14 @@
 #include <c10/util/Exception.h>
 #include <nlohmann/json.hpp>
 
+#include "shardopt/distributed/peer_watch.h"
+
 namespace shardopt::train {
 namespace {
 
 constexpr int kFailure = 1;
+constexpr std::chrono::milliseconds kFarewellLimit{1000};
+constexpr std::chrono::milliseconds kPeersLimit{2000};
 
 std::string one_line(const std::exception& error) {
   const auto* own = dynamic_cast<const c10::Error*>(&error);
@@ -34,16 +40,21 @@ void write_error_file(const std::string& path, const std::string& message) {
 
 }  // namespace
 
-int report_failure(const std::optional<distributed::Launch>& launch,
-                   const std::exception& error) {
+void fail(const Job& job, const std::exception& error) {
   std::string message = one_line(error);
-  if (launch && launch->size > 1) {
-    message = "rank " + std::to_string(launch->rank) + ": " + message;
+  const bool has_peers = job.launch && job.launch->size > 1;
+  const std::string whole =
+      has_peers ? "rank " + std::to_string(job.launch->rank) + ": " + message : message;
+  std::fprintf(stderr, "shardopt-train: %s\n", whole.c_str());
+  // Not from job.launch: what it is made of may be what is wrong.
+  const auto error_file = distributed::process_environment()("TORCHELASTIC_ERROR_FILE");
+  if (error_file && !error_file->empty()) write_error_file(*error_file, whole);
+  if (job.meeting.watch) {
+    job.meeting.watch->report_failure(message, kFarewellLimit);
+    job.meeting.watch->wait_for_peers(kPeersLimit);
   }
-  std::fprintf(stderr, "shardopt-train: %s\n", message.c_str());
-  if (launch && !launch->error_file.empty())
-    write_error_file(launch->error_file, message);
-  return kFailure;
+  std::fflush(nullptr);
+  std::_Exit(kFailure);
 }
 
 }  // namespace shardopt::train

@@ -1,0 +1,29 @@
+/// Connections to the store of a launch.
+#pragma once
+
+#include <chrono>
+
+#include <torch/csrc/distributed/c10d/Store.hpp>
+
+#include "shardopt/distributed/launch.h"
+
+namespace shardopt::distributed {
+
+/// Keeps c10d's (heavy) header out of public ones.
+struct StoreHandle {
+  c10::intrusive_ptr<::c10d::Store> store;
+};
+
+/// One more connection to the store that make_store has joined, with the same keys.
+/// Throws CommError after `timeout`.
+[[nodiscard]] c10::intrusive_ptr<::c10d::Store> connect_again(
+    const Launch& launch, std::chrono::milliseconds timeout);
+
+/// For a launch whose meeting is kMpi: rank 0 opens a store on a free port of its
+/// machine and tells the others over MPI where. Sets the address and port of `launch`,
+/// and its meeting to kAddress. Throws ConfigError if MPI is absent, or counts other
+/// ranks than the launcher; CommError after `timeout`.
+[[nodiscard]] c10::intrusive_ptr<::c10d::Store> make_store_through_mpi(
+    Launch& launch, std::chrono::milliseconds timeout);
+
+}  // namespace shardopt::distributed

@@ -1,0 +1,36 @@
+/// A picture of what each rank does when: Chrome's trace format.
+#pragma once
+
+#include <cstdint>
+
+#include "shardopt/config/train_config.h"
+#include "shardopt/distributed/mesh.h"
+#include "shardopt/distributed/timeline.h"
+
+namespace shardopt::train {
+
+/// Records the steps that `options` asks for on all ranks; rank 0 of the mesh writes
+/// them as one file, a process for each rank and a thread for each track. Nothing if
+/// `options.path` is empty. Mesh and timeline outlive it.
+class Profile {
+ public:
+  Profile(const config::ProfileOptions& options, const distributed::Mesh& mesh,
+          distributed::Timeline& timeline)
+      : options_(options), mesh_(mesh), timeline_(timeline) {}
+
+  /// Before step number `step`, counted from 1. Collective where recording begins.
+  void before_step(int64_t step);
+
+  /// After it; `is_last` if none follows. Collective where recording ends. Throws
+  /// ConfigError on every rank if the file cannot be written.
+  void after_step(int64_t step, bool is_last);
+
+ private:
+  void write() const;
+
+  const config::ProfileOptions& options_;
+  const distributed::Mesh& mesh_;
+  distributed::Timeline& timeline_;
+};
+
+}  // namespace shardopt::train

@@ -10,22 +10,32 @@
 
 namespace shardopt::distributed {
 
+namespace {
+
+std::unique_ptr<Communicator> over(c10::intrusive_ptr<::c10d::Backend> backend,
+                                   c10::Device device, GroupContext context) {
+  return make_transport_communicator(make_c10d_transport(std::move(backend), device),
+                                     std::move(context));
+}
+
+}  // namespace
+
 std::unique_ptr<Communicator> make_c10d_communicator(
     const c10::intrusive_ptr<::c10d::Store>& store, const std::string& name,
     const C10dOptions& options, GroupContext context) {
   TORCH_CHECK(0 <= options.rank && options.rank < options.size, "group '", name,
               "' has no rank ", options.rank, " of ", options.size);
   check_libtorch_version();
-  return make_c10d_communicator(make_backend(store, name, options, context),
-                                std::move(context));
+  auto backend = make_backend(store, name, options, context);
+  return over(std::move(backend), options.device, std::move(context));
 }
 
 std::unique_ptr<Communicator> make_c10d_communicator(
     c10::intrusive_ptr<::c10d::Backend> backend, GroupContext context) {
   TORCH_CHECK(backend != nullptr, "a communicator needs a backend");
   check_libtorch_version();
-  return make_transport_communicator(make_c10d_transport(std::move(backend)),
-                                     std::move(context));
+  const bool is_nccl = backend->getBackendName() == "nccl";
+  return over(std::move(backend), is_nccl ? c10::kCUDA : c10::kCPU, std::move(context));
 }
 
 std::unique_ptr<Communicator> make_c10d_communicator(
@@ -33,7 +43,7 @@ std::unique_ptr<Communicator> make_c10d_communicator(
     GroupContext context) {
   TORCH_CHECK(group != nullptr, "a communicator needs a process group");
   check_libtorch_version();
-  return make_c10d_communicator(group->getBackend(device.type()), std::move(context));
+  return over(group->getBackend(device.type()), device, std::move(context));
 }
 
 }  // namespace shardopt::distributed

@@ -66,11 +66,12 @@ class C10dPart final : public Part {
 
 class C10dTransport final : public Transport {
  public:
-  explicit C10dTransport(c10::intrusive_ptr<::c10d::Backend> backend)
+  C10dTransport(c10::intrusive_ptr<::c10d::Backend> backend, c10::Device device)
       : backend_(std::move(backend)),
+        device_(device),
         rank_(backend_->getRank()),
         size_(backend_->getSize()),
-        is_stream_ordered_(backend_->getBackendName() == "nccl") {}
+        is_stream_ordered_(device.is_cuda()) {}
 
   int rank() const noexcept override { return rank_; }
   int size() const noexcept override { return size_; }
@@ -100,7 +101,11 @@ class C10dTransport final : public Transport {
     return part(backend_->alltoall_base(received, input, to_us, from_us));
   }
 
-  std::unique_ptr<Part> barrier() override { return part(backend_->barrier()); }
+  std::unique_ptr<Part> barrier() override {
+    ::c10d::BarrierOptions options;
+    if (device_.has_index()) options.device = device_;
+    return part(backend_->barrier(options));
+  }
 
  private:
   [[nodiscard]] std::unique_ptr<Part> part(WorkPtr work) const {
@@ -108,6 +113,7 @@ class C10dTransport final : public Transport {
   }
 
   c10::intrusive_ptr<::c10d::Backend> backend_;  // Possibly shared with the caller.
+  const c10::Device device_;
   const int rank_;
   const int size_;
   const bool is_stream_ordered_;
@@ -116,8 +122,8 @@ class C10dTransport final : public Transport {
 }  // namespace
 
 std::unique_ptr<Transport> make_c10d_transport(
-    c10::intrusive_ptr<::c10d::Backend> backend) {
-  return std::make_unique<C10dTransport>(std::move(backend));
+    c10::intrusive_ptr<::c10d::Backend> backend, c10::Device device) {
+  return std::make_unique<C10dTransport>(std::move(backend), device);
 }
 
 }  // namespace shardopt::distributed

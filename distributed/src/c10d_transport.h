@@ -3,14 +3,15 @@
 
 #include <memory>
 
+#include <c10/core/Device.h>
 #include <torch/csrc/distributed/c10d/Backend.hpp>
 
 #include "transport.h"
 
 namespace shardopt::distributed {
 
-/// Shares `backend`. Its waits are stream-ordered if its name is "nccl".
+/// Shares `backend`, whose tensors are on `device`: stream-ordered if that is CUDA.
 [[nodiscard]] std::unique_ptr<Transport> make_c10d_transport(
-    c10::intrusive_ptr<::c10d::Backend> backend);
+    c10::intrusive_ptr<::c10d::Backend> backend, c10::Device device);
 
 }  // namespace shardopt::distributed

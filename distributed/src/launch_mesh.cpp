@@ -22,7 +22,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds kLeastLookAfter{1000};
+constexpr milliseconds kLeastLookAfter{5000};
 constexpr int kLooksPerTimeout = 10;
 
 std::shared_ptr<PeerWatch> make_watch(
@@ -62,7 +62,7 @@ class GroupMaker {
     } else {
       const C10dOptions options{.rank = static_cast<int>(own),
                                 .size = static_cast<int>(ranks.size()),
-                                .device = shape_.device,
+                                .device = own_device(),
                                 .timeout = meeting_.limit->timeout()};
       made = make_c10d_communicator(meeting_.store->store, group, options, std::move(context));
     }
@@ -71,6 +71,13 @@ class GroupMaker {
   }
 
  private:
+  // Ranks of a machine take its GPUs in turn.
+  [[nodiscard]] c10::Device own_device() const {
+    const bool is_chosen = !shape_.device.is_cuda() || shape_.device.has_index();
+    if (is_chosen) return shape_.device;
+    return {c10::kCUDA, static_cast<c10::DeviceIndex>(meeting_.launch.local_rank)};
+  }
+
   const Meeting& meeting_;
   const MeshShape& shape_;
 };

@@ -30,6 +30,7 @@ constexpr milliseconds kJoinTimeout = std::chrono::minutes(5);
 constexpr milliseconds kGrace{1000};  // For calls under way at the end.
 constexpr milliseconds kSlice{50};    // Between two looks at a limit.
 
+// MPI, from its first use to the end of the process.
 class MpiProcess {
  public:
   explicit MpiProcess(milliseconds timeout)

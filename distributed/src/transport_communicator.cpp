@@ -32,7 +32,8 @@ class TransportCommunicator final : public Communicator {
  public:
   TransportCommunicator(std::unique_ptr<Transport> transport, GroupContext context)
       : group_(std::make_shared<TransportGroup>(
-            TransportGroup{.context = std::move(context)})),
+            TransportGroup{.context = std::move(context),
+                           .is_stream_ordered = transport->is_stream_ordered()})),
         transport_(std::move(transport)),
         rank_(transport_->rank()),
         size_(transport_->size()) {}
@@ -93,7 +94,7 @@ class TransportCommunicator final : public Communicator {
         [this, exchange, target, received, sent](TransportCall& out) {
           exchange_in_rounds(exchange, sent, received, target, out.id);
         },
-        transport_->is_stream_ordered() && queue_.is_idle());
+        group_->is_stream_ordered && queue_.is_idle());
   }
 
   std::unique_ptr<Work> start_all_to_all(

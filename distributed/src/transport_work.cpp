@@ -20,6 +20,15 @@ bool LaunchedCall::is_over() const {
 }
 
 void TransportGroup::drop_finished() {
+  std::erase_if(unconfirmed, [this](const LaunchedCall& started) {
+    if (!started.is_over()) return false;
+    try {
+      for (const auto& part : started.call->parts) (void)part->wait_for({});
+    } catch (const std::exception& error) {
+      if (failure.empty()) failure = started.call->id.what + " failed: " + one_line(error);
+    }
+    return true;
+  });
   std::erase_if(abandoned, [this](const LaunchedCall& started) {
     if (!started.is_over()) return false;
     for (at::Tensor& buffer : started.call->buffers) pool->give_back(std::move(buffer));
@@ -38,6 +47,7 @@ TransportWork::~TransportWork() {
 
 void TransportWork::do_wait() {
   if (started_.call == nullptr) return;
+  if (group_->is_stream_ordered) group_->drop_finished();
   if (failure_.empty() && !group_->failure.empty()) {
     failure_ = "the group is out of use: " + group_->failure;
   }
@@ -58,6 +68,7 @@ void TransportWork::do_wait() {
     }
     SHARDOPT_THROW(CommError, started_.call->id.what, " failed: ", failure_);
   }
+  if (group_->is_stream_ordered) group_->unconfirmed.push_back(std::move(started_));
   started_.call = nullptr;
 }
 

@@ -40,13 +40,17 @@ struct LaunchedCall {
 /// What a communicator shares with its works.
 struct TransportGroup {
   GroupContext context;
+  bool is_stream_ordered = false;  ///< See Transport.
   std::optional<BufferPool> pool{};  ///< Made with the first buffer, on its device.
   /// Calls whose Work was destroyed before its `wait` returned: they stay alive here,
   /// until they are over.
   std::vector<LaunchedCall> abandoned{};
+  /// Calls on a stream that were waited for: whether they fail is not known yet.
+  std::vector<LaunchedCall> unconfirmed{};
   /// Why a call failed; the group is of no use any more.
   std::string failure{};
 
+  /// Lets go of calls that are over; notes it if one of the latter has failed.
   void drop_finished();
 };
 

@@ -33,6 +33,7 @@ TEST(C10dCommunicatorMpTest, KeepsContractAlone) {
 TEST(C10dCommunicatorMpTest, KeepsContractOf2) { test::run_ranks(2, expect_contract); }
 TEST(C10dCommunicatorMpTest, KeepsContractOf3) { test::run_ranks(3, expect_contract); }
 TEST(C10dCommunicatorMpTest, KeepsContractOf4) { test::run_ranks(4, expect_contract); }
+TEST(C10dCommunicatorMpTest, KeepsContractOf7) { test::run_ranks(7, expect_contract); }
 
 TEST(C10dCommunicatorMpTest, KeepsContractOverBackendAndGroupOfCaller) {
   test::run_ranks(2, [](const test::RankEnvironment& env) {

@@ -10,7 +10,8 @@ namespace {
 constexpr at::ScalarType kDtypes[] = {at::kFloat, at::kDouble, at::kBFloat16,
                                       at::kLong};
 
-// Small whole numbers, exact in every dtype, sums over four ranks included.
+// Small whole numbers, exact in every dtype, sums over seven ranks included: the
+// largest is 11 x 28 = 308, which needs seven of bf16's eight bits.
 at::Tensor whole_numbers(at::IntArrayRef shape, at::ScalarType dtype) {
   int64_t count = 1;
   for (const int64_t size : shape) count *= size;
@@ -109,12 +110,15 @@ void reduce_scatter_sums_own_rows(Communicator& comm) {
 
 // In fp32 (1e8 + 1) - 1e8 is 0 and (1e8 - 1e8) + 1 is 1: the order shows.
 void reduce_scatter_adds_in_rank_order(Communicator& comm) {
-  const double values[] = {1e8, 1.0, -1e8, 1.0};
-  at::Tensor expected = at::full({1}, values[0]);
-  for (int rank = 1; rank < comm.size(); ++rank) expected.add_(values[rank]);
+  const auto value = [](int rank) {
+    constexpr double kValues[] = {1e8, 1.0, -1e8, 1.0};
+    return kValues[rank % 4];
+  };
+  at::Tensor expected = at::full({1}, value(0));
+  for (int rank = 1; rank < comm.size(); ++rank) expected.add_(value(rank));
   std::vector<int64_t> offsets;
   for (int rank = 0; rank <= comm.size(); ++rank) offsets.push_back(rank);
-  const at::Tensor whole = at::full({comm.size()}, values[comm.rank()]);
+  const at::Tensor whole = at::full({comm.size()}, value(comm.rank()));
   at::Tensor piece = at::empty({1});
 
   comm.reduce_scatter(whole, piece, Shard(offsets, comm.rank()))->wait();

@@ -1,6 +1,8 @@
 #include "distributed/communicator_contract.h"
 
 #include <algorithm>
+#include <cstdlib>
+#include <fstream>
 #include <iterator>
 
 #include <gtest/gtest.h>
@@ -8,6 +10,22 @@
 #include "shardopt/distributed/layout.h"
 
 namespace shardopt::distributed {
+namespace {
+
+int failed_assertions() {
+  const auto* test = testing::UnitTest::GetInstance()->current_test_info();
+  return test->result()->total_part_count();
+}
+
+// One line for each case and rank, in one write: ranks share the file.
+void report(const std::string& case_name, bool has_passed) {
+  const char* path = std::getenv(kContractReport);
+  if (path == nullptr) return;
+  std::ofstream(path, std::ios::app)
+      << case_name + (has_passed ? ": passed\n" : ": failed\n");
+}
+
+}  // namespace
 
 std::vector<std::vector<int64_t>> sample_cuts(int ranks) {
   std::vector<int64_t> rising{0};
@@ -35,7 +53,9 @@ std::vector<ContractCase> contract_cases() {
 void run_contract(Communicator& communicator) {
   for (const ContractCase& contract_case : contract_cases()) {
     SCOPED_TRACE(contract_case.name);
+    const int before = failed_assertions();
     contract_case.run(communicator);
+    report(contract_case.name, failed_assertions() == before);
   }
 }
 

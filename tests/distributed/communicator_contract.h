@@ -27,7 +27,12 @@ struct ContractCase {
 /// All of them.
 [[nodiscard]] std::vector<ContractCase> contract_cases();
 
-/// Runs each case of contract_cases() in turn, naming it in failures.
+/// The environment variable that names a file for what has become of each case.
+inline constexpr char kContractReport[] = "SHARDOPT_CONTRACT_REPORT";
+
+/// Runs each case of contract_cases() in turn, naming it in failures. Where
+/// kContractReport is set, every rank appends "NAME: passed" or "NAME: failed" to that
+/// file; of ranks that are threads, others may be blamed for a failure too.
 void run_contract(Communicator& communicator);
 
 /// Cuts for `ranks` ranks: chunked, rising, with holes, all on the first or the last

@@ -29,7 +29,8 @@ class ThreadContractTest : public testing::TestWithParam<int> {};
 
 TEST_P(ThreadContractTest, IsKept) { test::run_thread_ranks(GetParam(), run_contract); }
 
-INSTANTIATE_TEST_SUITE_P(Sizes, ThreadContractTest, testing::Range(1, 5));
+INSTANTIATE_TEST_SUITE_P(Sizes, ThreadContractTest, testing::Values(1, 2, 3, 4, 7),
+                         testing::PrintToStringParamName());
 
 TEST(ThreadCommunicatorTest, RejectsGroupOfNobody) {
   EXPECT_THROW((void)make_thread_communicators(0), c10::Error);

@@ -1,7 +1,6 @@
 #include "train/trainer.h"
 
 #include <cmath>
-#include <fstream>
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
@@ -12,33 +11,15 @@
 #include "support/rank_launcher.h"
 #include "support/scratch_dir.h"
 #include "support/thread_meshes.h"
+#include "tools/small_training.h"
 
 namespace shardopt::train {
 namespace {
 
-constexpr int kSteps = 20;
 // The sums over ranks are the same; those of a bf16 or fp32 kernel are too.
 constexpr double kTolerance = 1e-6;
 // Twenty steps of what begins as another order of the same sums.
 constexpr double kCopiesTolerance = 1e-5;
-
-std::string write_text(const std::filesystem::path& folder) {
-  const std::string path = folder / "text";
-  std::ofstream out(path);
-  for (int i = 0; i < 3000; ++i) out << (i * i % 97) << (i % 7 == 0 ? "\n" : " ");
-  return path;
-}
-
-config::TrainConfig small_config(const std::string& optimizer) {
-  config::TrainConfig config;
-  config.model = {.layers = 2, .dim = 32, .heads = 2, .context = 16};
-  config.optimizer.name = optimizer;
-  config.optimizer.lr = 0.003;
-  config.schedule.name = "constant";
-  config.train.batch = 12;
-  config.train.steps = kSteps;
-  return config;
-}
 
 std::vector<double> losses(const config::TrainConfig& config,
                            const distributed::Mesh& mesh, const TextData& data) {
@@ -76,22 +57,48 @@ void expect_weights_near(const std::string& path, const std::string& expected_pa
   }
 }
 
+// As make_mesh cuts a job, whose test is another.
+distributed::Mesh gloo_mesh(const test::RankEnvironment& env,
+                            const test::MeshSize& size) {
+  const auto store =
+      c10::make_intrusive<::c10d::FileStore>(env.scratch_dir + "/store", env.size);
+  const auto join = [&](const std::string& name, int rank, int ranks) {
+    return distributed::make_c10d_communicator(store, name,
+                                               {.rank = rank, .size = ranks});
+  };
+  const int own = env.rank % size.shard;
+  const int copy = env.rank / size.shard;
+  distributed::MeshGroups groups;
+  groups.shard = join(c10::str("shard/", copy), own, size.shard);
+  groups.reduce = join(c10::str("reduce/", copy), own, size.shard);
+  if (size.replicate > 1) {
+    groups.replicate = join(c10::str("replicate/", own), copy, size.replicate);
+    groups.world = join("world", env.rank, env.size);
+  }
+  return distributed::Mesh(std::move(groups));
+}
+
+void expect_threads_and_gloo_agree(const test::RankEnvironment& env,
+                                   const test::MeshSize& size) {
+  const test::ScratchDir own;
+  const TextData data({.path = write_text(own.path()), .context = 16});
+  const distributed::Mesh mesh = gloo_mesh(env, size);
+  for (const char* optimizer : {"adamw", "muon"}) {
+    const auto config = small_config(optimizer);
+    const std::vector<double> gloo = losses(config, mesh, data);
+    if (env.rank == 0) expect_near(losses_of_threads(config, size, data), gloo);
+  }
+}
+
 TEST(TrainerMpTest, LossesOfThreadsAndGlooAgree) {
   test::run_ranks(2, [](const test::RankEnvironment& env) {
-    const test::ScratchDir own;
-    const TextData data({.path = write_text(own.path()), .context = 16});
-    const auto store =
-        c10::make_intrusive<::c10d::FileStore>(env.scratch_dir + "/store", env.size);
-    const distributed::C10dOptions options{.rank = env.rank, .size = env.size};
-    const distributed::Mesh mesh(
-        distributed::make_c10d_communicator(store, "shard", options),
-        distributed::make_c10d_communicator(store, "reduce", options));
-    for (const char* optimizer : {"adamw", "muon"}) {
-      const auto config = small_config(optimizer);
-      const std::vector<double> gloo = losses(config, mesh, data);
-      if (env.rank == 0)
-        expect_near(losses_of_threads(config, {.shard = env.size}, data), gloo);
-    }
+    expect_threads_and_gloo_agree(env, {.shard = 2});
+  });
+}
+
+TEST(TrainerMpTest, LossesOfThreadsAndGlooAgreeOnCopiesOfTheModel) {
+  test::run_ranks(4, [](const test::RankEnvironment& env) {
+    expect_threads_and_gloo_agree(env, {.shard = 2, .replicate = 2});
   });
 }
 

@@ -28,10 +28,13 @@ at::ScalarType scalar_type(config::FloatKind kind) {
   return kind == config::FloatKind::kBf16 ? at::kBFloat16 : at::kFloat;
 }
 
-distributed::ShardingOptions sharding_options(const config::MeshOptions& mesh) {
+distributed::ShardingOptions sharding_options(
+    const config::MeshOptions& mesh, std::shared_ptr<distributed::Timeline> timeline) {
   return {.compute_dtype = scalar_type(mesh.compute_dtype),
           .reduce_dtype = scalar_type(mesh.reduce_dtype),
-          .keep_last_gathered = mesh.keep_last_gathered};
+          .keep_last_gathered = mesh.keep_last_gathered,
+          .overlap = mesh.overlap,
+          .timeline = std::move(timeline)};
 }
 
 at::Generator dropout_generator(uint64_t seed, int rank) {
@@ -52,7 +55,7 @@ Trainer::Trainer(const config::TrainConfig& config, const distributed::Mesh& mes
       mesh_(mesh),
       data_(data),
       timeline_(std::move(timeline)),
-      sharded_(mesh, sharding_options(config.mesh)),
+      sharded_(mesh, sharding_options(config.mesh, timeline_)),
       gpt_(config.model, config.train.seed,
            dropout_generator(config.train.seed, mesh.rank()), &sharded_),
       parameters_(sharded_.parameters()),
@@ -142,6 +145,7 @@ void Trainer::update(const StepResult& result) {
     const double factor = optim::clip_factor(result.grad_norm, config_.train.clip_norm);
     if (factor < 1.0) optim::scale_gradients(parameters_, factor);
   }
+  const distributed::TimelineSpan span(timeline_.get(), "compute", "optimizer");
   optimizer_->step();
   schedule_.advance();
 }

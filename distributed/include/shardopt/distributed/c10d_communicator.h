@@ -22,7 +22,9 @@ namespace shardopt::distributed {
 struct C10dOptions {
   int rank = 0;
   int size = 1;
-  c10::Device device = c10::kCPU;  ///< Where the tensors of all calls are.
+  /// Where the tensors of all calls are. The index of a CUDA device, if it has one, is
+  /// taken modulo their number and made the current one.
+  c10::Device device = c10::kCPU;
   std::chrono::milliseconds timeout{std::chrono::minutes(5)};
 };
 
@@ -31,6 +33,10 @@ struct C10dOptions {
 /// an fp32 copy; buffers are kept for the next call. Failures: as soon as the backend
 /// notices, or the context's watch or limit, whichever is first; without a context an
 /// absent or stopped peer is noticed after the backend's timeout.
+///
+/// On CUDA a wait returns at once: what follows on the current stream comes after the
+/// collective. Its failure is noticed by a later call or wait. NCCL's own threads do not
+/// end the process (unless TORCH_NCCL_ASYNC_ERROR_HANDLING says so).
 ///
 /// Blocks until all `options.size` ranks have joined under `name` in `store`. Throws
 /// CommError if they have not within the timeout, ConfigError if the device is CUDA

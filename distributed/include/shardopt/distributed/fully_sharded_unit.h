@@ -28,16 +28,15 @@ struct UnitState;
 /// between ranks. Gradients are averaged over ranks. Parameters change only between
 /// steps: not between a forward and its backward (ShardingError at that backward).
 ///
-/// HSDP: parameters are cut over the mesh's shard group, and each copy of the model
-/// holds all of them. Gradients are averaged over the world; the sums over copies go on
-/// under the backward of the units before. Every copy gets the same bits, so that one
-/// step of the same optimizer leaves all copies the same.
+/// HSDP: parameters are cut over the mesh's shard group, each copy of the model holding
+/// all of them; gradients are averaged over the world. Every copy gets the same bits, so
+/// that one step of the same optimizer leaves all copies the same.
 ///
 /// Memory per rank: fp32 master rows and fp32 gradient rows, and buffers that stay:
 /// the unit at work and the next one gathered or on its way, and one of gradients on
 /// theirs. In backward also the whole gradients of the unit at work, and what arrives
-/// of those that were sent last. From the third step on nothing is allocated for any of
-/// that, as long as units run in the same order.
+/// of those that were sent last. From the third step on nothing is allocated for any
+/// buffer, as long as units run in the same order.
 ///
 /// Thread safety: none. Outlives what is run through it; the mesh outlives this.
 class ShardedModel {

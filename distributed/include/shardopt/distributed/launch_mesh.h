@@ -30,7 +30,7 @@ struct Meeting {
 
 /// Joins the other ranks of `launch`; with one rank nothing is opened. `timeout` bounds
 /// this and every later wait. `on_late` is told, on a thread of its own, of waits that
-/// have lasted long (a tenth of the timeout, at least a second) and for whom.
+/// have lasted long (a tenth of the timeout, at least 5 s) and for whom.
 ///
 /// Throws as make_store does. Collective.
 [[nodiscard]] Meeting meet(const Launch& launch, std::chrono::milliseconds timeout,

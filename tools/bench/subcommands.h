@@ -1,0 +1,28 @@
+/// The subcommands of shardopt-bench. Each prints a table, on rank 0 if there are more.
+#pragma once
+
+#include "bench/bench_run.h"
+
+namespace shardopt::bench {
+
+/// CPU time of one rank sharded over one rank plain, pair by pair.
+void overhead(const Settings& settings);
+
+/// Bytes of tensors on a rank: held between steps, and the most within a step. The
+/// batch is one short sample, so that activations do not count. Collective.
+void memory(Settings settings);
+
+/// Steps with and without overlap, in turns: time, share of it in which compute waits,
+/// and CPU time. Collective.
+void overlap(const Settings& settings);
+
+/// What a step moves by the ledgers of ranks that are threads, against the formula.
+/// Returns whether every row agrees.
+[[nodiscard]] bool wire(Settings settings);
+
+/// What collectives over Gloo put on the loopback interface, against the ledger.
+/// Returns whether every row agrees within 5 %. Counts what other programs send there
+/// too. Collective; every rank returns the same.
+[[nodiscard]] bool loopback();
+
+}  // namespace shardopt::bench

@@ -1,0 +1,137 @@
+#include <array>
+#include <cstdio>
+#include <future>
+#include <utility>
+#include <vector>
+
+#include "bench/cuts.h"
+#include "bench/subcommands.h"
+#include "shardopt/distributed/thread_communicator.h"
+
+namespace shardopt::bench {
+namespace {
+
+using distributed::Collective;
+using distributed::Communicator;
+using distributed::Ledger;
+using distributed::MeshGroups;
+
+constexpr std::array kMoving{Collective::kAllGather, Collective::kReduceScatter,
+                             Collective::kAllReduce};
+// attn_norm, qkv, proj, mlp_norm, w1, w3, w2; tok_embedding, final_norm, head.
+constexpr int64_t kParametersOfBlock = 7;
+constexpr int64_t kOtherParameters = 3;
+
+// Bytes of a step, one entry for each of kMoving.
+using Traffic = std::array<int64_t, kMoving.size()>;
+
+struct Ranks {
+  int shard;
+  int replicate;
+};
+
+// The groups of each rank of the world.
+std::vector<MeshGroups> make_groups(const Ranks& ranks) {
+  using distributed::make_thread_communicators;
+  const int size = ranks.shard * ranks.replicate;
+  std::vector<MeshGroups> groups(size);
+  for (int copy = 0; copy < ranks.replicate; ++copy) {
+    auto shard = make_thread_communicators(ranks.shard);
+    auto reduce = make_thread_communicators(ranks.shard);
+    for (int i = 0; i < ranks.shard; ++i) {
+      groups[copy * ranks.shard + i] = {std::move(shard[i]), std::move(reduce[i])};
+    }
+  }
+  if (ranks.replicate == 1) return groups;
+  for (int i = 0; i < ranks.shard; ++i) {
+    auto replicate = make_thread_communicators(ranks.replicate);
+    for (int copy = 0; copy < ranks.replicate; ++copy) {
+      groups[copy * ranks.shard + i].replicate = std::move(replicate[copy]);
+    }
+  }
+  auto world = make_thread_communicators(size);
+  for (int rank = 0; rank < size; ++rank) groups[rank].world = std::move(world[rank]);
+  return groups;
+}
+
+// What one rank's third step adds to its ledgers.
+Traffic traffic_of_rank(const Settings& settings, const distributed::Layout& layout,
+                        MeshGroups groups) {
+  const distributed::Mesh mesh(std::move(groups));
+  Run run(settings, mesh, distributed::ShardingOptions{.layout = layout});
+  run.steps(2);
+  const std::array<Communicator*, 3> users{&mesh.shard(), &mesh.reduce(),
+                                           &mesh.replicate()};
+  for (Communicator* user : users) user->clear_ledger();
+  run.step();
+  Traffic traffic{};
+  for (const Communicator* user : users) {
+    for (std::size_t i = 0; i < kMoving.size(); ++i) {
+      traffic[i] += user->ledger().entry(kMoving[i]).bytes;
+    }
+  }
+  return traffic;
+}
+
+Traffic traffic_of_all(const Settings& settings, const distributed::Layout& layout,
+                       const Ranks& ranks) {
+  std::vector<std::future<Traffic>> futures;
+  for (MeshGroups& groups : make_groups(ranks)) {
+    futures.push_back(std::async(std::launch::async, traffic_of_rank,
+                                 std::cref(settings), std::cref(layout),
+                                 std::move(groups)));
+  }
+  Traffic sum{};
+  for (auto& future : futures) {
+    const Traffic traffic = future.get();
+    for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += traffic[i];
+  }
+  return sum;
+}
+
+// Every unit is gathered for forward and, but for the last, which stays, for backward;
+// every gradient is reduced, with a number for each rank and parameter: whether it has
+// one. A gather or reduce-scatter of N bytes over P ranks moves (P - 1) N, an
+// all-reduce 2 (P - 1) N: that of what each rank has of the gradients, over the copies.
+Traffic formula(const config::ModelOptions& model, const Ranks& ranks) {
+  constexpr int64_t kBytes = sizeof(float);
+  const int64_t all = kBytes * train::parameter_count(model);
+  const int64_t last = kBytes * (model.dim + train::kVocabulary * model.dim);
+  const int64_t parameters = kParametersOfBlock * model.layers + kOtherParameters;
+  const int64_t reduced = all + kBytes * ranks.shard * parameters;
+  const int64_t peers = ranks.replicate * (ranks.shard - 1);
+  return {peers * (2 * all - last), peers * reduced,
+          2 * (ranks.replicate - 1) * reduced};
+}
+
+}  // namespace
+
+bool wire(Settings settings) {
+  settings.model.tied = false;  // A tied weight would be the last unit's too.
+  settings.batch = 1;
+  const std::array<std::pair<const char*, distributed::Layout>, 2> cuts{
+      {{"rows", distributed::rows_layout()}, {"halves", halving_layout()}}};
+  constexpr std::array kRanks{Ranks{2, 1}, Ranks{3, 1}, Ranks{4, 1}, Ranks{8, 1},
+                              Ranks{1, 2}, Ranks{2, 2}, Ranks{4, 2}, Ranks{2, 4}};
+  std::printf("bytes of one step over all ranks: ledger, formula below\n");
+  std::printf("%8s %8s %14s %14s %14s\n", "mesh", "cut", "all_gather", "reduce_scatter",
+              "all_reduce");
+  bool agree = true;
+  for (const Ranks& ranks : kRanks) {
+    const auto expected = formula(settings.model, ranks);
+    const std::string mesh =
+        std::to_string(ranks.shard) + "x" + std::to_string(ranks.replicate);
+    for (const auto& [cut, layout] : cuts) {
+      const auto counted = traffic_of_all(settings, layout, ranks);
+      const bool equal = counted == expected;
+      agree = agree && equal;
+      std::printf("%8s %8s %14ld %14ld %14ld\n", mesh.c_str(), cut, counted[0],
+                  counted[1], counted[2]);
+      std::printf("%8s %8s %14ld %14ld %14ld  %s\n", "", "", expected[0], expected[1],
+                  expected[2], equal ? "equal" : "DIFFERENT");
+    }
+  }
+  return agree;
+}
+
+}  // namespace shardopt::bench

@@ -12,12 +12,12 @@ namespace shardopt::distributed {
 namespace {
 
 constexpr std::chrono::seconds kTimeout{20};
-constexpr char kPort[] = "port";
 
-// A job whose store rank 0 hosts, on any free port, as torchrun's agent does.
+// A job whose store rank 0 hosts, on any free port, as torchrun's agent does. Jobs of
+// one test have names of their own.
 class Job {
  public:
-  explicit Job(const test::RankEnvironment& env) {
+  explicit Job(const test::RankEnvironment& env, const std::string& port_key = "port") {
     const c10::intrusive_ptr<::c10d::Store> file = store_of(env);
     if (env.rank == 0) {
       ::c10d::TCPStoreOptions options;
@@ -25,9 +25,9 @@ class Job {
       options.isServer = true;
       options.waitWorkers = false;
       agent_ = c10::make_intrusive<::c10d::TCPStore>("127.0.0.1", options);
-      file->set(kPort, std::to_string(agent_->getPort()));
+      file->set(port_key, std::to_string(agent_->getPort()));
     }
-    const std::vector<uint8_t> port = file->get(kPort);
+    const std::vector<uint8_t> port = file->get(port_key);
     Launch launch;
     launch.launcher = "torchrun";
     launch.rank = env.rank;
@@ -68,8 +68,8 @@ Ranks every(int64_t step, int64_t first, int count) {
 
 TEST(MeshMpTest, GroupsOfEveryShapeHaveTheRanksOfTheirRowsAndCopies) {
   test::run_ranks(6, [](const test::RankEnvironment& env) {
-    const Job job(env);
     for (const int shards : {1, 2, 3, 6}) {
+      const Job job(env, c10::str("port of ", shards));
       const int copies = env.size / shards;
       const Mesh mesh =
           make_mesh(job.meeting(), {.shard = shards, .replicate = copies});

@@ -11,6 +11,7 @@ namespace {
 
 constexpr int kSteps = 2000;
 constexpr int kSettling = 200;
+constexpr std::chrono::seconds kTimeout{110};
 
 TEST(SoakMpTest, NothingGrowsOnTwoThreads) {
   test::run_mesh_ranks(
@@ -18,13 +19,14 @@ TEST(SoakMpTest, NothingGrowsOnTwoThreads) {
 }
 
 TEST(SoakMpTest, NothingGrowsOverGloo) {
-  test::run_ranks(2, [](const test::RankEnvironment& env) {
+  const auto body = [](const test::RankEnvironment& env) {
     const auto store = store_of(env);
     const C10dOptions options{.rank = env.rank, .size = env.size};
     const Mesh mesh(make_c10d_communicator(store, "shard", options),
                     make_c10d_communicator(store, "reduce", options));
     test::expect_nothing_grows(mesh, kSteps, kSettling);
-  });
+  };
+  test::run_ranks(2, body, kTimeout);
 }
 
 }  // namespace

@@ -85,6 +85,15 @@ class BadConfigurationTest(FailureCase):
         self.assert_refused({"mesh.replicate": 3}, "mesh.replicate is 3",
                             "allowed: a product of")
 
+    def test_timeouts_that_are_none(self):
+        for seconds in (0, -1):
+            self.assert_refused({"mesh.timeout_seconds": seconds},
+                                f"mesh.timeout_seconds is {seconds}", "allowed: [1,")
+
+    def test_backend_that_cannot_serve_the_device(self):
+        self.assert_refused({"mesh.backend": "nccl"}, "mesh.backend is 'nccl'",
+                            "device cpu", "allowed: auto, gloo, mpi")
+
     def test_device_cuda_where_there_is_none(self):
         self.assert_refused({"train.device": "cuda"}, "cuda")
 

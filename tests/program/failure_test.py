@@ -1,7 +1,9 @@
 """Ranks that cannot meet, that disagree, that are lost; losses that are no number."""
 
+import re
 import signal
 import socket
+import time
 import unittest
 
 from case import needs_torch, read_metrics
@@ -138,6 +140,31 @@ class LostRankTest(FailureCase):
         for lost in (0, 1):
             with self.subTest(lost=lost):
                 self.assert_other_ends(lost, signal.SIGSTOP)
+
+
+class LateRankTest(FailureCase):
+    LOOK_AFTER_SECONDS = 5  # Of a timeout of a minute.
+
+    def test_a_rank_that_is_late_is_named_while_the_others_wait(self):
+        entry = self.arguments({"train.steps": 100000, "train.validate_every": 100000,
+                                "output.log_every": 1, "mesh.timeout_seconds": 60})
+        with start_ranks([entry] * 3) as started:
+            started.read_until("step 3/")
+            late = started.processes[1]
+            late.send_signal(signal.SIGSTOP)
+            time.sleep(self.LOOK_AFTER_SECONDS + 2)
+            late.send_signal(signal.SIGCONT)
+            step = len(re.findall(r"^step ", started.texts(0)[0], re.M))
+            started.read_until(f"step {step + 20}/")  # They go on.
+            late.send_signal(signal.SIGTERM)
+            ended = started.wait()
+        self.assertEqual([one.code for one in ended], [128 + signal.SIGTERM] * 3)
+        for rank in (0, 2):
+            self.assertRegex(
+                ended[rank].err,
+                rf"^shardopt-train: rank {rank} waits: \w+ #\d+ of '\w+' on rank {rank} "
+                r"of 3 has waited \d s; missing: rank 1 \((no sign of life|alive).*\)\n$")
+        self.assertEqual(ended[1].err, "")
 
 
 class NotFiniteTest(FailureCase):

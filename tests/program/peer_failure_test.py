@@ -1,14 +1,9 @@
-"""A rank that fails, in every way there is, under every backend: how its peers end.
-
-With --table and a number of repetitions it prints what the README shows:
-    python -m peer_failure_test --table 20
-"""
+"""A rank that fails, in every way there is, under every backend: how its peers end."""
 
 import dataclasses
 import os
 import re
 import statistics
-import sys
 import unittest
 
 from launchers import launcher_environment, mpirun
@@ -41,8 +36,8 @@ FAULTS = [
     Fault("exception", "rank 2 failed: made up, with code 42"),
     Fault("leave", "rank 2 .has left.", backends=("gloo",)),
     Fault("call", "rank 2 .calls barrier."),
-    # MPI may notice by itself, on rank 2, that what arrives has another size.
-    Fault("order", "rank 2 (.calls all_reduce|failed: all_reduce #39)"),
+    # Another size, unchecked: inside OpenMPI that may write into memory it has freed.
+    Fault("order", "rank 2 .calls all_reduce", backends=("gloo",)),
     Fault("shape", "rank 2 called all_gather of Float .500, 8.", checked=True),
     Fault("call", "rank 2 called barrier", checked=True),
     Fault("order", "rank 2 called all_reduce", checked=True),
@@ -139,27 +134,35 @@ def provoke_nothing(backend, checked):
         return [(one.code, one.err) for one in started.wait(END_SECONDS)]
 
 
+def is_right(outcome, fault):
+    """Whether both peers named the rank at fault, in time."""
+    return all(re.search(fault.words, outcome.lines.get(rank, "")) and
+               outcome.seconds.get(rank, ALLOWED_SECONDS) < ALLOWED_SECONDS
+               for rank in range(VICTIM))
+
+
 def print_table(repetitions):
-    print("| fault | backend | s to the error: median, most | a peer says | exit codes |")
-    print("|---|---|---|---|---|")
+    """For tools/bench/failure_table.py. Returns whether all was as it must be."""
+    print("| the last rank | backend | seconds until its peers fail: median, most | what "
+          "rank 0 says | as it must be | exit codes |\n|---|---|---|---|---|---|")
+    wrong = 0
     for fault in FAULTS:
-        for backend in fault.backends:
+        for backend in fault.backends if HAS_MPI else ("gloo",):
             outcomes = [provoke(fault, backend) for _ in range(repetitions)]
-            times = [outcome.seconds[rank] for outcome in outcomes
-                     for rank in range(VICTIM)]
-            good = sum(bool(re.search(fault.words, outcome.lines.get(rank, "")))
-                       for outcome in outcomes for rank in range(VICTIM))
-            codes = sorted({str(outcome.codes) for outcome in outcomes})
+            times = [seconds for outcome in outcomes
+                     for rank, seconds in outcome.seconds.items() if rank != VICTIM]
+            right = sum(is_right(outcome, fault) for outcome in outcomes)
+            wrong += repetitions - right
             line = outcomes[0].lines.get(0, "").split("failed: ", 1)[-1]
-            print(f"| {fault.name}{', checked' if fault.checked else ''} | {backend} | "
-                  f"{statistics.median(times):.2f}, {max(times):.2f} | {line} "
-                  f"({good}/{len(times)}) | {' '.join(codes)} |", flush=True)
+            codes = sorted({", ".join(map(str, outcome.codes)) for outcome in outcomes})
+            name = f"{fault.name}{', checked' if fault.checked else ''}"
+            print(f"| {name} | {backend} | {statistics.median(times):.2f}, "
+                  f"{max(times):.2f} | {line} | {right} of {repetitions} | "
+                  f"{' / '.join(codes)} |", flush=True)
+    return wrong == 0
 
 
 add_tests()
 
 if __name__ == "__main__":
-    if "--table" in sys.argv:
-        print_table(int(sys.argv[-1]))
-    else:
-        unittest.main()
+    unittest.main()

@@ -1,6 +1,7 @@
 """A signal to any rank ends all of them after the same step, every file complete."""
 
 import signal
+import time
 import unittest
 
 from safetensors.numpy import load_file
@@ -75,6 +76,46 @@ class SignalTest(SignalCase):
             ended = started.wait()[0]
         self.assertEqual((ended.code, ended.err), (128 + signal.SIGTERM, ""))
         self.assert_ended_by(int(signal.SIGTERM), ended.out)
+
+
+class LostPeerTest(SignalCase):
+    WAIT_SECONDS = 5  # The longest wait from SIGTERM on.
+    LIMIT_SECONDS = 8  # That, a second, and the end of a process.
+
+    def test_after_sigterm_nobody_waits_long_for_a_lost_peer(self):
+        entry = [*self.endless, "--set", "mesh.timeout_seconds=300"]
+        with start_ranks([entry] * RANKS) as started:
+            started.read_until("step 3/")
+            started.processes[1].send_signal(signal.SIGSTOP)
+            begin = time.monotonic()
+            for rank in (0, 2):
+                started.processes[rank].send_signal(signal.SIGTERM)
+                started.processes[rank].wait(3 * self.LIMIT_SECONDS)
+            seconds = time.monotonic() - begin
+            started.processes[1].kill()
+            ended = started.wait()
+        self.assertLess(seconds, self.LIMIT_SECONDS)
+        for rank in (0, 2):
+            self.assertEqual(ended[rank].code, 1)
+            self.assertIn("missing: rank 1 (no sign of life", ended[rank].err)
+
+    def test_sigterm_after_a_peer_was_lost_ends_the_wait_for_it(self):
+        entry = [*self.endless, "--set", "mesh.timeout_seconds=300"]
+        with start_ranks([entry] * RANKS) as started:
+            started.read_until("step 3/")
+            started.processes[1].send_signal(signal.SIGSTOP)
+            time.sleep(2)  # The others wait by now.
+            begin = time.monotonic()
+            for rank in (0, 2):
+                started.processes[rank].send_signal(signal.SIGTERM)
+            for rank in (0, 2):
+                started.processes[rank].wait(3 * self.LIMIT_SECONDS)
+            seconds = time.monotonic() - begin
+            started.processes[1].kill()
+            ended = started.wait()
+        self.assertLess(seconds, self.LIMIT_SECONDS)
+        self.assertGreater(seconds, self.WAIT_SECONDS - 1)
+        self.assertEqual([ended[0].code, ended[2].code], [1, 1])
 
 
 @needs_torch

@@ -1,8 +1,11 @@
 #include <array>
 #include <cstdio>
 #include <future>
+#include <string>
 #include <utility>
 #include <vector>
+
+#include <c10/util/StringUtil.h>
 
 #include "bench/cuts.h"
 #include "bench/subcommands.h"
@@ -104,6 +107,10 @@ Traffic formula(const config::ModelOptions& model, const Ranks& ranks) {
           2 * (ranks.replicate - 1) * reduced};
 }
 
+void print_row(const char* mesh, const char* cut, const Traffic& bytes) {
+  std::printf("%8s %8s %14ld %14ld %14ld", mesh, cut, bytes[0], bytes[1], bytes[2]);
+}
+
 }  // namespace
 
 bool wire(Settings settings) {
@@ -113,22 +120,23 @@ bool wire(Settings settings) {
       {{"rows", distributed::rows_layout()}, {"halves", halving_layout()}}};
   constexpr std::array kRanks{Ranks{2, 1}, Ranks{3, 1}, Ranks{4, 1}, Ranks{8, 1},
                               Ranks{1, 2}, Ranks{2, 2}, Ranks{4, 2}, Ranks{2, 4}};
-  std::printf("bytes of one step over all ranks: ledger, formula below\n");
+  std::printf(
+      "bytes of one step by ledger, summed over ranks; mesh: shard x replicate\n");
   std::printf("%8s %8s %14s %14s %14s\n", "mesh", "cut", "all_gather", "reduce_scatter",
               "all_reduce");
   bool agree = true;
   for (const Ranks& ranks : kRanks) {
-    const auto expected = formula(settings.model, ranks);
-    const std::string mesh =
-        std::to_string(ranks.shard) + "x" + std::to_string(ranks.replicate);
+    const std::string mesh = c10::str(ranks.shard, "x", ranks.replicate);
+    const Traffic expected = formula(settings.model, ranks);
     for (const auto& [cut, layout] : cuts) {
-      const auto counted = traffic_of_all(settings, layout, ranks);
-      const bool equal = counted == expected;
-      agree = agree && equal;
-      std::printf("%8s %8s %14ld %14ld %14ld\n", mesh.c_str(), cut, counted[0],
-                  counted[1], counted[2]);
-      std::printf("%8s %8s %14ld %14ld %14ld  %s\n", "", "", expected[0], expected[1],
-                  expected[2], equal ? "equal" : "DIFFERENT");
+      const Traffic counted = traffic_of_all(settings, layout, ranks);
+      print_row(mesh.c_str(), cut, counted);
+      std::printf(counted == expected ? "  as the formula\n"
+                                      : "  NOT as the formula:\n");
+      if (counted == expected) continue;
+      print_row("", "", expected);
+      std::printf("\n");
+      agree = false;
     }
   }
   return agree;

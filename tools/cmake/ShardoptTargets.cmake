@@ -65,7 +65,7 @@ function(shardopt_test name)
   endif()
   set(properties TIMEOUT ${arg_TIMEOUT} ENVIRONMENT OMP_NUM_THREADS=1)
   if(arg_RANKS)
-    gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST PROPERTIES
+    gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60 PROPERTIES
       LABELS multiprocess PROCESSORS ${arg_RANKS} ${properties})
   else()
     add_test(NAME ${name} COMMAND ${name})

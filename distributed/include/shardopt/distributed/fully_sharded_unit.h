@@ -29,8 +29,7 @@ struct UnitState;
 /// steps: not between a forward and its backward (ShardingError at that backward).
 ///
 /// HSDP: parameters are cut over the mesh's shard group, each copy of the model holding
-/// all of them; gradients are averaged over the world. Every copy gets the same bits, so
-/// that one step of the same optimizer leaves all copies the same.
+/// all of them; gradients are averaged over the world. Every copy gets the same bits.
 ///
 /// Memory per rank: fp32 master rows and fp32 gradient rows, and buffers that stay:
 /// the unit at work and the next one gathered or on its way, and one of gradients on
@@ -63,9 +62,8 @@ class ShardedModel {
   /// reducing them; the next backward with it on reduces their sum.
   void set_gradient_sync(bool on);
 
-  /// The whole of one parameter, fp32, in its own shape, on every rank. Collective over
-  /// the ranks of a copy.
-  /// Throws c10::Error if there is none of that name.
+  /// The whole of one parameter, fp32, in its own shape. Collective over a copy's
+  /// ranks. Throws c10::Error if there is none of that name.
   [[nodiscard]] at::Tensor whole(const std::string& name) const;
 
   /// Bytes held for leaves and messages: the most that was ever needed at once.

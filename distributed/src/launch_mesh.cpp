@@ -137,18 +137,23 @@ Mesh make_mesh(const Meeting& meeting, const MeshShape& wanted) {
   MeshShape shape = complete(wanted, size);
   shape.backend = resolve(shape.backend, shape.device);
   if (size == 1) return make_single_mesh();
+  if (shape.backend == BackendKind::kMpi) {
+    check_mpi_ranks(meeting.launch, "mesh.backend is 'mpi'", meeting.limit->timeout());
+  }
+  const int earlier = meeting.store->meshes++;
   const GroupMaker maker(meeting, shape);
   const int copy = rank / shape.shard;
   const int own = rank % shape.shard;
+  const std::string prefix = earlier == 0 ? "" : c10::str("mesh", earlier + 1, "/");
   const std::string suffix = shape.replicate == 1 ? "" : c10::str("/", copy);
   const std::vector<int> shard = every(1, copy * shape.shard, shape.shard);
   MeshGroups groups;
-  groups.shard = maker.make("shard" + suffix, shard);
-  groups.reduce = maker.make("reduce" + suffix, shard);
+  groups.shard = maker.make(prefix + "shard" + suffix, shard);
+  groups.reduce = maker.make(prefix + "reduce" + suffix, shard);
   if (shape.replicate > 1) {
-    groups.replicate = maker.make(c10::str("replicate/", own),
+    groups.replicate = maker.make(c10::str(prefix, "replicate/", own),
                                   every(shape.shard, own, shape.replicate));
-    groups.world = maker.make("world", every(1, 0, size));
+    groups.world = maker.make(prefix + "world", every(1, 0, size));
   }
   return Mesh(std::move(groups));
 }

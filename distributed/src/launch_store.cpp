@@ -77,15 +77,17 @@ TcpStorePtr open_or_fail(const Launch& launch, StoreRole role, milliseconds time
   }
 }
 
-void check_mpi(const Launch& launch, milliseconds timeout) {
+}  // namespace
+
+void check_mpi_ranks(const Launch& launch, const std::string& reason,
+                     milliseconds timeout) {
   const MpiJob job = join_mpi(timeout);
   if (job.rank == launch.rank && job.size == launch.size) return;
-  SHARDOPT_THROW(ConfigError, launch.launcher, " says rank ", launch.rank, " of ",
-                 launch.size, ", but MPI says rank ", job.rank, " of ", job.size,
-                 "; is its mpirun that of the MPI that this build uses?");
+  SHARDOPT_THROW(ConfigError, reason, ", but MPI says rank ", job.rank, " of ", job.size,
+                 " where launcher '", launch.launcher, "' says rank ", launch.rank,
+                 " of ", launch.size,
+                 "; allowed: ranks that the mpirun of this build's MPI has started");
 }
-
-}  // namespace
 
 StorePtr make_store(const Launch& launch, milliseconds timeout) {
   TORCH_CHECK(launch.meeting == MeetingKind::kAddress, "a launch of ", launch.size,
@@ -100,7 +102,7 @@ StorePtr connect_again(const Launch& launch, milliseconds timeout) {
 }
 
 StorePtr make_store_through_mpi(Launch& launch, milliseconds timeout) {
-  check_mpi(launch, timeout);
+  check_mpi_ranks(launch, "ranks meet through MPI", timeout);
   TcpStorePtr store;
   launch.meeting = MeetingKind::kAddress;
   if (launch.rank == 0) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <string>
 
 #include <torch/csrc/distributed/c10d/Store.hpp>
 
@@ -12,7 +13,13 @@ namespace shardopt::distributed {
 /// Keeps c10d's (heavy) header out of public ones.
 struct StoreHandle {
   c10::intrusive_ptr<::c10d::Store> store;
+  int meshes = 0;  ///< Made over it; so that their groups do not meet each other.
 };
+
+/// Throws ConfigError, beginning with `reason`, unless MPI counts this process as the
+/// rank that `launch` says. Throws as join_mpi does.
+void check_mpi_ranks(const Launch& launch, const std::string& reason,
+                     std::chrono::milliseconds timeout);
 
 /// One more connection to the store that make_store has joined, with the same keys.
 /// Throws CommError after `timeout`.

@@ -68,7 +68,7 @@ Ranks every(int64_t step, int64_t first, int count) {
 
 TEST(MeshMpTest, GroupsOfEveryShapeHaveTheRanksOfTheirRowsAndCopies) {
   test::run_ranks(6, [](const test::RankEnvironment& env) {
-    for (const int shards : {1, 2, 3, 6}) {
+    for (const int shards : {1, 3, 6}) {
       const Job job(env, c10::str("port of ", shards));
       const int copies = env.size / shards;
       const Mesh mesh =

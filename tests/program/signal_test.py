@@ -90,6 +90,7 @@ class LostPeerTest(SignalCase):
             begin = time.monotonic()
             for rank in (0, 2):
                 started.processes[rank].send_signal(signal.SIGTERM)
+            for rank in (0, 2):
                 started.processes[rank].wait(3 * self.LIMIT_SECONDS)
             seconds = time.monotonic() - begin
             started.processes[1].kill()

@@ -4,7 +4,8 @@
     build/venv/bin/python tools/bench/compare_speed.py --pairs 5
 
 Same model, data, fused AdamW, ranks and threads, one after the other, who is first in
-turns; prints each pair and the median of their ratios. Needs an otherwise idle machine.
+turns; prints each pair and the median of their ratios, and the CPU time of a step over
+all ranks. Needs an otherwise idle machine.
 """
 
 import argparse
@@ -13,67 +14,61 @@ import pathlib
 import statistics
 import tempfile
 
-from runs import PROGRAM, default_threads, run, torchrun, train
+from runs import run, torchrun, train
+from speed import Program, Speed, add_arguments, check_arguments, measure_pairs
 
 FSDP2 = pathlib.Path(__file__).with_name("fsdp2_speed.py")
 
 
-def speed_of_ours(args, settings, output):
-    # One step more, which is not timed: the last step ends with a validation.
-    rows = train(args.program, args.config, [*settings, f"train.steps={args.steps + 1}"],
-                 output, args.ranks, args.threads)
-    first, last = rows[args.warmup - 1], rows[args.steps - 1]
-    return (last["tokens"] - first["tokens"]) / (last["seconds"] - first["seconds"])
-
-
-def speed_of_fsdp2(args, initial):
+def speed_of_fsdp2(args, initial, threads):
     output = run([*torchrun(args.ranks), FSDP2, initial, "--steps", args.steps,
-                  "--warmup", args.warmup], args.threads)
-    return json.loads(output.splitlines()[-1])["tokens_per_second"]
+                  "--warmup", args.warmup], threads)
+    figures = json.loads(output.splitlines()[-1])
+    return Speed(figures["tokens_per_second"], figures["cpu_seconds_per_step"])
 
 
 def measure(args, folder):
-    """(ours, FSDP2) of each pair."""
-    # No warm-up, which a run of no steps, for the initial weights, cannot have.
-    settings = [*args.set, f"train.validate_every={args.steps + 1}",
-                "schedule.warmup_steps=0"]
+    """{"ours": Speed, "fsdp2": Speed} of each pair."""
+    ours = Program(args, args.ranks, folder)
     initial = f"{folder}/initial"
-    train(args.program, args.config, [*settings, "train.steps=0"], initial, 1, args.threads)
+    # No warm-up, which a run of no steps, for the initial weights, cannot have.
+    train(args.program, args.config,
+          [*args.set, "schedule.warmup_steps=0", "train.steps=0"], initial, 1, ours.threads)
     pairs = []
-    for pair in range(args.pairs):
-        measurements = {"ours": lambda: speed_of_ours(args, settings, f"{folder}/run"),
-                        "fsdp2": lambda: speed_of_fsdp2(args, initial)}
-        order = sorted(measurements, reverse=pair % 2 == 0)
-        speeds = {name: measurements[name]() for name in order}
-        pairs.append((speeds["ours"], speeds["fsdp2"]))
-        print(f"pair {pair + 1}: ours {speeds['ours']:,.0f}, FSDP2 {speeds['fsdp2']:,.0f} "
-              f"tokens/s, ratio {speeds['ours'] / speeds['fsdp2']:.3f}", flush=True)
+    for pair in measure_pairs(args.pairs, {
+            "ours": ours.speed,
+            "fsdp2": lambda: speed_of_fsdp2(args, initial, ours.threads)}):
+        pairs.append(pair)
+        print(f"pair {len(pairs)}: {describe(pair['ours'], pair['fsdp2'])}, "
+              f"ratio {ratio_of(pair):.3f}", flush=True)
     return pairs
+
+
+def ratio_of(pair):
+    return pair["ours"].tokens_per_second / pair["fsdp2"].tokens_per_second
+
+
+def describe(ours, fsdp2):
+    return (f"ours {ours.tokens_per_second:,.0f}, FSDP2 {fsdp2.tokens_per_second:,.0f} "
+            f"tokens/s; {ours.cpu_seconds:.3f}, {fsdp2.cpu_seconds:.3f} CPU s per step")
+
+
+def medians(pairs, name):
+    return Speed(*(statistics.median(values)
+                   for values in zip(*(pair[name] for pair in pairs))))
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--config", default="tools/configs/adamw.txtpb")
-    parser.add_argument("--set", action="append", default=[], metavar="PATH=VALUE",
-                        help="for both programs, as model.layers=8; may be repeated")
-    parser.add_argument("--program", default=PROGRAM)
-    parser.add_argument("--pairs", type=int, default=5)
+    add_arguments(parser)
     parser.add_argument("--ranks", type=int, default=2)
-    parser.add_argument("--threads", type=int, help="per rank; default: cores / ranks")
-    parser.add_argument("--steps", type=int, default=60)
-    parser.add_argument("--warmup", type=int, default=10, help="steps not timed")
     args = parser.parse_args()
-    if not 1 <= args.warmup < args.steps:
-        parser.error(f"--warmup is {args.warmup}; allowed: 1 to --steps - 1")
-    if args.pairs < 1:
-        parser.error(f"--pairs is {args.pairs}; allowed: >= 1")
-    args.threads = args.threads or default_threads(args.ranks)
+    check_arguments(parser, args)
     with tempfile.TemporaryDirectory() as folder:
         pairs = measure(args, folder)
-    ratios = [ours / fsdp2 for ours, fsdp2 in pairs]
-    print(f"{args.ranks} ranks, {args.threads} thread(s) each, {args.config}: "
-          f"ours {statistics.median(ours for ours, _ in pairs):,.0f}, "
-          f"FSDP2 {statistics.median(fsdp2 for _, fsdp2 in pairs):,.0f} tokens/s (medians); "
+    ratios = [ratio_of(pair) for pair in pairs]
+    print(f"{args.ranks} ranks, {args.config}: "
+          f"{describe(medians(pairs, 'ours'), medians(pairs, 'fsdp2'))} (medians); "
           f"median ratio {statistics.median(ratios):.3f} "
           f"({min(ratios):.3f} to {max(ratios):.3f})")
 

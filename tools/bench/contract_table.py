@@ -17,7 +17,8 @@ import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-REPORT = "SHARDOPT_CONTRACT_REPORT"  # As tests/distributed/communicator_contract.h has it.
+# As tests/distributed/communicator_contract.h has it.
+REPORT = "SHARDOPT_CONTRACT_REPORT"
 SIZES = (1, 2, 3, 4, 7)
 
 
@@ -99,7 +100,8 @@ def print_table(passed, cases):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build" / "release",
+    parser.add_argument("--build", type=pathlib.Path,
+                        default=ROOT / "build" / "release",
                         help="folder of a build with MPI (default: build/release)")
     programs = parser.parse_args().build / "tests" / "distributed"
     for program in sorted({program for program, _ in TESTS.values()}):

@@ -24,12 +24,18 @@ from gpt_training import Training  # noqa: E402
 
 
 def timed_steps(training, steps, warmup):
-    """Seconds that the steps after the warm-up took."""
+    """(seconds, CPU seconds of this rank) that the steps after the warm-up took."""
     for step in range(steps):
         if step == warmup:
-            start = time.perf_counter()
+            start, cpu_start = time.perf_counter(), time.process_time()
         training.mean_over_ranks(training.step(step))
-    return time.perf_counter() - start
+    return time.perf_counter() - start, time.process_time() - cpu_start
+
+
+def sum_over_ranks(value):
+    total = torch.tensor(value, dtype=torch.float64)
+    dist.all_reduce(total)
+    return total.item()
 
 
 def main():
@@ -42,14 +48,16 @@ def main():
         parser.error(f"--warmup is {args.warmup}; allowed: 0 to --steps - 1")
     dist.init_process_group("gloo")
     training = Training(args.run, args.steps, sharded=True)
-    seconds = timed_steps(training, args.steps, args.warmup)
+    seconds, cpu = timed_steps(training, args.steps, args.warmup)
+    cpu = sum_over_ranks(cpu)
     config = training.config
     tokens = config["train"]["batch"] * config["model"]["context"]
     if training.rank == 0:
         print(json.dumps({
             "torch": torch.__version__, "ranks": training.ranks,
             "threads": torch.get_num_threads(),
-            "tokens_per_second": tokens * (args.steps - args.warmup) / seconds}))
+            "tokens_per_second": tokens * (args.steps - args.warmup) / seconds,
+            "cpu_seconds_per_step": cpu / (args.steps - args.warmup)}))
     dist.barrier()
     sys.stdout.flush()
     os._exit(0)  # Gloo's threads now and then abort an orderly exit.

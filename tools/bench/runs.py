@@ -8,6 +8,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM = ROOT / "build" / "release" / "tools" / "shardopt-train"
+RANK_CPU = pathlib.Path(__file__).with_name("rank_cpu.py")
 
 
 def environment(threads):
@@ -31,12 +32,14 @@ def torchrun(ranks):
             f"--nproc-per-node={ranks}"]
 
 
-def train(program, config, settings, output, ranks, threads):
-    """Rows of metrics.csv of one run, a dict each; an empty cell is None."""
+def train(program, config, settings, output, ranks, threads, cpu_folder=None):
+    """Rows of metrics.csv of one run, a dict each; an empty cell is None. `cpu_folder`, if
+    given, gets a file for each rank: its CPU seconds."""
     overrides = [f"--set={setting}" for setting in
                  [*settings, f"output.path={output}", "output.overwrite=true"]]
     start = [*torchrun(ranks), "--no-python"] if ranks > 1 else []
-    run([*start, program, "--config", config, *overrides], threads)
+    timed = [sys.executable, RANK_CPU, cpu_folder] if cpu_folder else []
+    run([*start, *timed, program, "--config", config, *overrides], threads)
     with open(ROOT / output / "metrics.csv", encoding="utf-8") as file:
         return [{name: float(cell) if cell else None for name, cell in row.items()}
                 for row in csv.DictReader(file)]

@@ -1,6 +1,7 @@
 #include "train/job.h"
 
 #include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
@@ -50,6 +51,7 @@ void fail(const Job& job, const std::exception& error) {
   const auto error_file = distributed::process_environment()("TORCHELASTIC_ERROR_FILE");
   if (error_file && !error_file->empty()) write_error_file(*error_file, whole);
   if (job.meeting.watch) {
+    std::signal(SIGTERM, SIG_IGN);  // A launcher's, since a peer has ended: so do we.
     job.meeting.watch->report_failure(message, kFarewellLimit);
     job.meeting.watch->wait_for_peers(kPeersLimit);
   }

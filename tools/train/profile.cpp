@@ -76,6 +76,10 @@ std::vector<std::string> gather(distributed::Communicator& communicator,
 
 }  // namespace
 
+void Profile::prepare() const {
+  if (!options_.path.empty()) write_file("");
+}
+
 void Profile::before_step(int64_t step) {
   if (options_.path.empty() || step != options_.first_step) return;
   mesh_.world().barrier()->wait();  // One time zero for all ranks.
@@ -98,14 +102,18 @@ void Profile::write() const {
     for (const std::string& text : of_ranks) {
       for (json& event : json::parse(text)) events.push_back(std::move(event));
     }
-    std::ofstream file(options_.path);
-    file << json{{"traceEvents", std::move(events)}, {"displayTimeUnit", "ms"}} << '\n';
-    file.close();
-    if (!file) {
-      SHARDOPT_THROW(ConfigError, "profile.path '", options_.path,
-                     "' cannot be written: ", std::strerror(errno));
-    }
+    const json trace{{"traceEvents", std::move(events)}, {"displayTimeUnit", "ms"}};
+    write_file(trace.dump() + "\n");
   });
+}
+
+void Profile::write_file(const std::string& text) const {
+  std::ofstream file(options_.path);
+  file << text;
+  file.close();
+  if (file) return;
+  SHARDOPT_THROW(ConfigError, "profile.path '", options_.path,
+                 "' cannot be written: ", std::strerror(errno));
 }
 
 }  // namespace shardopt::train

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "shardopt/config/train_config.h"
 #include "shardopt/distributed/mesh.h"
@@ -18,6 +19,10 @@ class Profile {
           distributed::Timeline& timeline)
       : options_(options), mesh_(mesh), timeline_(timeline) {}
 
+  /// Creates the file, or empties it, so that a path which cannot be written is known
+  /// at once. Throws ConfigError naming profile.path. Local; for one rank.
+  void prepare() const;
+
   /// Before step number `step`, counted from 1. Collective where recording begins.
   void before_step(int64_t step);
 
@@ -27,6 +32,7 @@ class Profile {
 
  private:
   void write() const;
+  void write_file(const std::string& text) const;
 
   const config::ProfileOptions& options_;
   const distributed::Mesh& mesh_;

@@ -143,9 +143,8 @@ void announce(Reporter& reporter, const config::TrainConfig& config,
 }
 
 // Returns the signal that ended training early, or 0.
-int train_all(Trainer& trainer, const config::TrainConfig& config, const Job& job,
+int train_all(Trainer& trainer, const config::TrainConfig& config, Profile& profile,
               Reporter& reporter) {
-  Profile profile(config.profile, *job.mesh, *job.meeting.timeline);
   const auto start = Clock::now();
   for (int64_t step = 1; step <= config.train.steps; ++step) {
     profile.before_step(step);
@@ -188,15 +187,17 @@ int run_training(const config::TrainConfig& config, const Job& job) {
   const auto data = load_text(config, mesh);
   Trainer trainer(config, mesh, *data, job.meeting.timeline);
   const bool has_folder = !config.output.path.empty();
+  Profile profile(config.profile, mesh, *job.meeting.timeline);
   std::unique_ptr<Reporter> reporter;
   run_agreed(mesh.world(), [&] {
     const bool is_restarted = job.launch->restart_count > 0;
     if (is_speaker && has_folder) prepare_output_folder(config.output, is_restarted);
+    if (is_speaker) profile.prepare();
     reporter = std::make_unique<Reporter>(config, is_speaker);
   });
   announce(*reporter, config, trainer, *data, job);
 
-  const int signal = train_all(trainer, config, job, *reporter);
+  const int signal = train_all(trainer, config, profile, *reporter);
   if (has_folder) {
     trainer.write_weights(fs::path(config.output.path) / kWeightsFile);
   }

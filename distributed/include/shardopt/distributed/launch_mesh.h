@@ -55,8 +55,8 @@ struct MeshShape {
 /// "gloo", "nccl", "mpi" or "auto".
 [[nodiscard]] std::string name(BackendKind backend);
 
-/// Throws as `complete`, `resolve`, make_c10d_communicator and make_mpi_communicator do.
-/// Collective.
+/// May be called again for another mesh. Throws as `complete`, `resolve`,
+/// make_c10d_communicator and make_mpi_communicator do. Collective.
 [[nodiscard]] Mesh make_mesh(const Meeting& meeting, const MeshShape& shape);
 
 }  // namespace shardopt::distributed

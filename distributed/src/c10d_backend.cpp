@@ -11,6 +11,7 @@
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 
+#include "broken_pipe.h"
 #include "nccl_backend.h"
 #include "one_line.h"
 #include "patience.h"
@@ -120,6 +121,7 @@ BackendPtr make_backend(const StorePtr& store, const std::string& name,
   MakeNcclBackend* make_nccl =
       options.device.is_cuda() ? open_nccl(options.device) : nullptr;
   if (make_nccl == nullptr) check_interfaces();
+  ignore_broken_pipes();
   try {
     wait_for_all(*group_store, name, options, context);
     return make_nccl == nullptr ? make_gloo_backend(group_store, options)

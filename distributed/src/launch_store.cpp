@@ -9,6 +9,7 @@
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
+#include "broken_pipe.h"
 #include "connect_deadline.h"
 #include "mpi_job.h"
 #include "one_line.h"
@@ -64,6 +65,7 @@ void check_address(const std::string& address) {
 }
 
 TcpStorePtr open_or_fail(const Launch& launch, StoreRole role, milliseconds timeout) {
+  ignore_broken_pipes();
   check_address(launch.master_address);
   try {
     return open_store(launch, role, timeout);

@@ -7,7 +7,7 @@
 namespace shardopt::distributed {
 namespace {
 
-constexpr int kSteps = test::kIsSanitized ? 200 : 2000;
+constexpr int kSteps = test::kIsSanitized ? 1000 : 2000;
 constexpr int kSettling = kSteps / 10;
 
 TEST(SoakTest, NothingGrowsOnFourThreads) {

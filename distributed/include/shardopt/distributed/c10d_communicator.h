@@ -38,7 +38,8 @@ struct C10dOptions {
 /// collective. Its failure is noticed by a later call or wait. NCCL's own threads do not
 /// end the process (unless TORCH_NCCL_ASYNC_ERROR_HANDLING says so).
 ///
-/// Blocks until all `options.size` ranks have joined under `name` in `store`. Throws
+/// Ignores SIGPIPE from then on, unless the process handles it: a peer that is gone is an
+/// error. Blocks until all `options.size` ranks have joined under `name` in `store`. Throws
 /// CommError if they have not within the timeout, ConfigError if the device is CUDA
 /// and this build or machine has no NCCL.
 [[nodiscard]] std::unique_ptr<Communicator> make_c10d_communicator(

@@ -10,11 +10,15 @@ namespace {
 
 constexpr uint64_t kStart = 0xcbf29ce484222325;
 constexpr uint64_t kOdd = 0x9e3779b97f4a7c15;
+constexpr uint64_t kOdd2 = 0xbf58476d1ce4e5b9;
 
 // For a given `state` no two words, and for a given word no two states, give the same.
+// Two rounds: after one, a change of the highest bit reaches only one bit of the next
+// state, which the next word's highest bits could undo.
 uint64_t mix(uint64_t state, uint64_t word) {
   state = (state ^ word) * kOdd;
-  return state ^ (state >> 32);
+  state = (state ^ (state >> 32)) * kOdd2;
+  return state ^ (state >> 29);
 }
 
 uint64_t mix_bytes(uint64_t state, const void* data, std::size_t bytes) {

@@ -1,11 +1,8 @@
 #include "c10d_backend.h"
 
 #include <dlfcn.h>
-#include <net/if.h>
 
 #include <algorithm>
-#include <cstdlib>
-#include <sstream>
 #include <vector>
 
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
@@ -14,6 +11,7 @@
 #include "broken_pipe.h"
 #include "nccl_backend.h"
 #include "one_line.h"
+#include "own_address.h"
 #include "patience.h"
 #include "quiet_log.h"
 #include "shardopt/core/error.h"
@@ -30,12 +28,18 @@ constexpr char kCompleteKey[] = "complete";
 
 std::string join_key(int rank) { return c10::str("joined/", rank); }
 
+// "rank 1, 2 did not join: "; "" if all have, or the store does not say.
 std::string absent_ranks(::c10d::Store& store, int size) {
   std::vector<int> absent;
-  for (int rank = 0; rank < size; ++rank) {
-    if (!store.check({join_key(rank)})) absent.push_back(rank);
+  try {
+    for (int rank = 0; rank < size; ++rank) {
+      if (!store.check({join_key(rank)})) absent.push_back(rank);
+    }
+  } catch (const std::exception&) {
+    return "";  // The cause that is told beside this says more.
   }
-  return c10::Join(", ", absent);
+  if (absent.empty()) return "";
+  return c10::str("rank ", c10::Join(", ", absent), " did not join: ");
 }
 
 // One key that the last to come sets: waiting for it costs the store one request each.
@@ -57,30 +61,14 @@ void wait_for_all(::c10d::Store& store, const std::string& name,
   store.set(join_key(options.rank), "");
   if (store.add(kCountKey, 1) == options.size) store.set(kCompleteKey, "");
   const PeerCall join{
-      .group = name, .ranks = context.ranks, .sequence = 1, .kind = "join", .what = what};
+      .group = "joining " + name, .ranks = context.ranks, .sequence = 1, .kind = "join",
+      .what = what};
+  if (context.watch) context.watch->entered(join);
   try {
     wait_patiently(context, join, [&](auto limit) { return is_complete(store, limit); });
   } catch (const std::exception& error) {
-    const std::string absent = absent_ranks(store, options.size);
-    SHARDOPT_THROW(CommError, what, ": rank ", absent, " did not join: ",
+    SHARDOPT_THROW(CommError, what, ": ", absent_ranks(store, options.size),
                    one_line(error));
-  }
-}
-
-// Gloo's own message names neither the variable nor what there is.
-void check_interfaces() {
-  const char* names = std::getenv("GLOO_SOCKET_IFNAME");
-  std::istringstream list(names == nullptr ? "" : names);
-  for (std::string name; std::getline(list, name, ',');) {
-    if (if_nametoindex(name.c_str()) != 0) continue;
-    std::string known;
-    struct if_nameindex* all = if_nameindex();
-    for (auto* one = all; one != nullptr && one->if_index != 0; ++one) {
-      known += c10::str(known.empty() ? "" : ", ", one->if_name);
-    }
-    if (all != nullptr) if_freenameindex(all);
-    SHARDOPT_THROW(ConfigError, "GLOO_SOCKET_IFNAME is '", names,
-                   "'; allowed: interfaces of this machine: ", known);
   }
 }
 

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include <c10/core/impl/VirtualGuardImpl.h>
 #include <torch/csrc/distributed/c10d/ProcessGroup.hpp>
 
 #include "c10d_backend.h"
@@ -18,6 +19,13 @@ std::unique_ptr<Communicator> over(c10::intrusive_ptr<::c10d::Backend> backend,
                                      std::move(context));
 }
 
+// An index beyond those of this machine is taken modulo their number.
+c10::Device present(c10::Device device) {
+  if (!device.is_cuda() || !device.has_index()) return device;
+  const auto count = c10::impl::VirtualGuardImpl(c10::kCUDA).deviceCount();
+  return {c10::kCUDA, static_cast<c10::DeviceIndex>(device.index() % count)};
+}
+
 }  // namespace
 
 std::unique_ptr<Communicator> make_c10d_communicator(
@@ -27,7 +35,7 @@ std::unique_ptr<Communicator> make_c10d_communicator(
               "' has no rank ", options.rank, " of ", options.size);
   check_libtorch_version();
   auto backend = make_backend(store, name, options, context);
-  return over(std::move(backend), options.device, std::move(context));
+  return over(std::move(backend), present(options.device), std::move(context));
 }
 
 std::unique_ptr<Communicator> make_c10d_communicator(

@@ -42,18 +42,22 @@ std::string bytes_of(const StateValue& value) {
   return static_cast<char>(value.index()) + std::visit(as_bytes, value);
 }
 
-void collect(const StateTree& tree, const std::string& prefix, Entries& entries) {
+// Cut tensors only if there are copies to compare them with.
+void collect(const StateTree& tree, const std::string& prefix, bool has_copies,
+             Entries& entries) {
   for (const auto& [name, value] : tree.values) {
     entries.everywhere.push_back(
         {prefix + name, static_cast<int64_t>(digest(bytes_of(value)))});
   }
   for (const auto& [name, held] : tree.tensors) {
-    if (held.spread == Spread::kPerRank) continue;
+    const bool is_own = held.spread == Spread::kPerRank ||
+                        (held.spread == Spread::kCut && !has_copies);
+    if (is_own) continue;
     auto& list = held.spread == Spread::kCut ? entries.on_replicas : entries.everywhere;
     list.push_back({prefix + name, static_cast<int64_t>(digest(held.tensor))});
   }
   for (const auto& [name, child] : tree.children) {
-    collect(child, prefix + name + "/", entries);
+    collect(child, prefix + name + "/", has_copies, entries);
   }
 }
 
@@ -94,7 +98,7 @@ std::vector<std::string> differing(Communicator& communicator,
 std::vector<std::string> diverged_entries(const Mesh& mesh, const StateTree& state) {
   const c10::InferenceMode normal(false);
   Entries entries;
-  collect(state, "", entries);
+  collect(state, "", mesh.replicate().size() > 1, entries);
   std::vector<std::string> names = differing(mesh.world(), entries.everywhere);
   if (mesh.replicate().size() == 1) return names;
   const std::vector<std::string> cut = differing(mesh.replicate(), entries.on_replicas);

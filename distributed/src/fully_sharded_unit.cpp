@@ -34,6 +34,26 @@ class ScopedHold {
   int held_ = 0;
 };
 
+// The scope of a unit's forward.
+class ScopedRun {
+ public:
+  explicit ScopedRun(UnitState& unit) : runtime_(unit.runtime) {
+    runtime_.enter_run(unit);
+  }
+  ~ScopedRun() { runtime_.leave_run(); }
+  ScopedRun(const ScopedRun&) = delete;
+  ScopedRun& operator=(const ScopedRun&) = delete;
+
+ private:
+  UnitRuntime& runtime_;
+};
+
+FullyShardedUnit::Tensors run_scoped(
+    UnitState& unit, const std::function<FullyShardedUnit::Tensors()>& forward) {
+  const ScopedRun scope(unit);
+  return forward();
+}
+
 class GradientHook final : public torch::autograd::PostAccumulateGradHook {
  public:
   GradientHook(UnitState& unit, std::size_t parameter)
@@ -65,7 +85,7 @@ bool requires_grad(std::span<const at::Tensor> tensors) {
 void UnitRuntime::end_run(UnitState& unit, std::span<const at::Tensor> inputs,
                           std::span<const at::Tensor> outputs) {
   if (!at::GradMode::is_enabled() || !requires_grad(outputs)) return;
-  const auto call = std::make_shared<UnitCall>(unit, last_finished_);
+  const auto call = std::make_shared<UnitCall>(unit, last_finished_, running_);
   last_finished_ = &unit;
   for (const auto& output : outputs) {
     if (!output.defined() || !output.requires_grad()) continue;
@@ -111,7 +131,7 @@ FullyShardedUnit::Tensors FullyShardedUnit::run(
   hold.acquire();
   runtime.prefetch(state_->next);
   const TimelineSpan span(runtime.timeline(), kComputeTrack, state_->forward_label);
-  Tensors outputs = forward();
+  Tensors outputs = run_scoped(*state_, forward);
   runtime.end_run(*state_, inputs, outputs);
   return outputs;
 }

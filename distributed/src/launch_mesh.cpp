@@ -24,6 +24,7 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kLeastLookAfter{5000};
 constexpr int kLooksPerTimeout = 10;
+constexpr milliseconds kStoreGrace{500};
 
 std::shared_ptr<PeerWatch> make_watch(
     const Launch& launch, milliseconds timeout,
@@ -137,9 +138,16 @@ Mesh make_mesh(const Meeting& meeting, const MeshShape& wanted) {
   MeshShape shape = complete(wanted, size);
   shape.backend = resolve(shape.backend, shape.device);
   if (size == 1) return make_single_mesh();
+  if (shape.device.is_cuda() && shape.check_calls) {
+    SHARDOPT_THROW(ConfigError, "mesh.check_calls is true on device ", shape.device,
+                   "; allowed: cpu");
+  }
   if (shape.backend == BackendKind::kMpi) {
     check_mpi_ranks(meeting.launch, "mesh.backend is 'mpi'", meeting.limit->timeout());
   }
+  // Calls of the store have no end of their own.
+  const ConnectDeadline deadline(meeting.launch.master_port,
+                                 meeting.limit->timeout() + kStoreGrace);
   const int earlier = meeting.store->meshes++;
   const GroupMaker maker(meeting, shape);
   const int copy = rank / shape.shard;

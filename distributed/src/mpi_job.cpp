@@ -145,7 +145,8 @@ std::vector<int> checked_ranks(const MpiOptions& options, const MpiGroup& world)
 PeerCall call_of(const GroupContext& context, const MpiGroup& world) {
   const std::string what = c10::str("group '", context.name, "' on rank ", world.rank(),
                                     " of ", world.size());
-  return {.group = "making " + context.name,
+  // A name that the ranks of other groups, made at the same time, use too.
+  return {.group = "making groups",
           .ranks = world_ranks(world.size()),
           .sequence = 1,
           .kind = "join",

@@ -6,6 +6,8 @@
 #include <iterator>
 #include <utility>
 
+#include <c10/util/Exception.h>
+
 #include "shardopt/core/error.h"
 
 namespace shardopt::distributed {
@@ -40,7 +42,7 @@ nanoseconds thread_cpu_time() {
 bool MpiCall::wait_for(milliseconds limit) {
   std::unique_lock lock(mutex_);
   settled_.wait_for(lock, limit, [this] { return is_over_ || !failure_.empty(); });
-  if (!failure_.empty()) SHARDOPT_THROW(CommError, failure_);
+  TORCH_CHECK(failure_.empty(), failure_);
   return is_over_;
 }
 

@@ -12,13 +12,14 @@ extern "C" shardopt::distributed::MakeNcclBackend shardopt_make_nccl_backend;
 
 namespace {
 
-// On an error or a timeout NCCL's watchdog thread would end this process. It only aborts
-// the communicator instead: the calls that follow fail, and we say why. What the user has
-// set stays.
+// On an error or a timeout NCCL's watchdog thread would end this process, as torchrun's
+// agent tells every rank by TORCH_NCCL_ASYNC_ERROR_HANDLING=1. It only aborts the
+// communicator instead: the calls that follow fail, and we say why.
 void keep_process_alive() {
-  constexpr int kKeepOthers = 0;
-  setenv("TORCH_NCCL_ASYNC_ERROR_HANDLING", "2", kKeepOthers);  // CleanUpOnly
-  setenv("TORCH_NCCL_ENABLE_MONITORING", "0", kKeepOthers);
+  constexpr int kReplace = 1;
+  constexpr int kKeep = 0;
+  setenv("TORCH_NCCL_ASYNC_ERROR_HANDLING", "2", kReplace);  // CleanUpOnly
+  setenv("TORCH_NCCL_ENABLE_MONITORING", "0", kKeep);
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 
 #include <cstdlib>
 #include <memory>
+#include <sstream>
 #include <string_view>
 
 #include "shardopt/core/error.h"
@@ -53,7 +54,24 @@ std::string address_of_interface(std::string_view name) {
 
 }  // namespace
 
+void check_interfaces() {
+  const char* names = std::getenv("GLOO_SOCKET_IFNAME");
+  std::istringstream list(names == nullptr ? "" : names);
+  for (std::string name; std::getline(list, name, ',');) {
+    if (if_nametoindex(name.c_str()) != 0) continue;
+    std::string known;
+    struct if_nameindex* all = if_nameindex();
+    for (auto* one = all; one != nullptr && one->if_index != 0; ++one) {
+      known += c10::str(known.empty() ? "" : ", ", one->if_name);
+    }
+    if (all != nullptr) if_freenameindex(all);
+    SHARDOPT_THROW(ConfigError, "GLOO_SOCKET_IFNAME is '", names,
+                   "'; allowed: interfaces of this machine: ", known);
+  }
+}
+
 std::string own_address() {
+  check_interfaces();
   const char* interfaces = std::getenv("GLOO_SOCKET_IFNAME");
   std::string_view first = interfaces == nullptr ? "" : interfaces;
   first = first.substr(0, first.find(','));

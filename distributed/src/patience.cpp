@@ -15,7 +15,7 @@ using Clock = std::chrono::steady_clock;
 
 // Between two looks at the clock and at the peers.
 constexpr milliseconds kSlice{50};
-constexpr milliseconds kSearchLimit{700};
+constexpr milliseconds kSearchLimit{850};
 
 milliseconds left(const GroupContext& context, Clock::time_point start) {
   if (!context.limit) return kSlice;
@@ -26,11 +26,10 @@ milliseconds left(const GroupContext& context, Clock::time_point start) {
 }  // namespace
 
 void wait_patiently(const GroupContext& context, const PeerCall& call,
-                    const Poll& poll) {
-  const Clock::time_point start = Clock::now();
+                    const Poll& poll, Clock::time_point start) {
   while (true) {
     const milliseconds slice =
-        std::clamp(left(context, start), milliseconds(0), kSlice);
+        std::clamp(left(context, start), milliseconds(1), kSlice);
     if (poll(slice)) return;
     TORCH_CHECK(left(context, start) > milliseconds(0), "timed out after ",
                 context.limit->length(start).count(), " ms");

@@ -115,7 +115,6 @@ class PeerWatch::State {
 
  private:
   void run() {
-    const QuietLog quiet;
     try {
       while (beat()) {
       }
@@ -138,9 +137,12 @@ class PeerWatch::State {
     const bool looks = wants_look_locked();
     busy_since_ = Clock::now();
     lock.unlock();
-    publish(own);
-    if (listens || looks) read_failure();
-    if (looks) read_peers();
+    {
+      const QuietLog quiet;
+      publish(own);
+      if (listens || looks) read_failure();
+      if (looks) read_peers();
+    }
     lock.lock();
     busy_since_.reset();
     if (own.status == PeerStatus::kFailed) is_told_ = true;
@@ -193,6 +195,7 @@ class PeerWatch::State {
       if (rank == rank_ || !store_->check({key_of(rank)})) continue;
       auto report = parse_report(as_text(store_->get(key_of(rank))));
       const std::lock_guard lock(mutex_);
+      busy_since_ = Clock::now();  // It answers.
       if (report) view_.read(rank, std::move(*report), Clock::now());
     }
   }
@@ -200,13 +203,14 @@ class PeerWatch::State {
   // Of a wait that has just become long; "" otherwise.
   std::string late_locked() {
     const Clock::time_point now = Clock::now();
-    const bool is_known = told_late_ == waiting_.start || !options_.on_late ||
+    const std::pair call(waiting_.call.group, waiting_.call.sequence);
+    const bool is_known = told_late_ == call || !options_.on_late ||
                           now - asked_at_ > kAskedLately ||
                           now - waiting_.start < options_.look_after;
     if (is_known) return "";
     const PeerView::Findings findings = view_.missing(waiting_.call, now);
     if (findings.text.empty()) return "";
-    told_late_ = waiting_.start;
+    told_late_ = call;
     const auto waited =
         std::chrono::duration_cast<std::chrono::seconds>(now - waiting_.start);
     return c10::str(waiting_.call.what, " has waited ", waited.count(),
@@ -239,7 +243,7 @@ class PeerWatch::State {
   std::string failure_;  // the first that a peer reported
   Waiting waiting_;
   Clock::time_point asked_at_{};
-  Clock::time_point told_late_{};
+  std::pair<std::string, int64_t> told_late_{};  // group and sequence
   Clock::time_point look_until_{};
   Clock::time_point next_look_{};
   std::optional<Clock::time_point> busy_since_;  // with the store

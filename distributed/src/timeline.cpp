@@ -35,14 +35,14 @@ std::vector<Timeline::Span> Timeline::spans() const {
 TimelineSpan::TimelineSpan(Timeline* timeline, std::string_view track,
                            std::string_view name)
     : timeline_(timeline != nullptr && timeline->is_on() ? timeline : nullptr),
-      track_(track),
-      name_(name) {
+      track_(timeline_ != nullptr ? track : ""),
+      name_(timeline_ != nullptr ? name : "") {
   if (timeline_ != nullptr) begin_us_ = timeline_->now_us();
 }
 
 TimelineSpan::~TimelineSpan() {
   if (timeline_ == nullptr) return;
-  timeline_->add(track_, std::string(name_), begin_us_, timeline_->now_us());
+  timeline_->add(track_, std::move(name_), begin_us_, timeline_->now_us());
 }
 
 }  // namespace shardopt::distributed

@@ -202,10 +202,11 @@ class TransportCommunicator final : public Communicator {
   void exchange_in_rounds(const PieceExchange& exchange, const at::Tensor& sent,
                           const at::Tensor& received, const at::Tensor& target,
                           const PeerCall& call) {
+    const auto start = std::chrono::steady_clock::now();
     for (int64_t round = 0; round < exchange.rounds(); ++round) {
       const auto part =
           send_round(exchange, round, exchange.copy_sent(round, sent), received);
-      wait_for_part(*part, *group_, call);
+      wait_for_part(*part, *group_, call, start);
       sum_received(received, target.narrow(0, exchange.begin(round, rank_),
                                            exchange.elements(round, rank_)));
     }

@@ -23,7 +23,7 @@ void TransportGroup::drop_finished() {
   std::erase_if(unconfirmed, [this](const LaunchedCall& started) {
     if (!started.is_over()) return false;
     try {
-      for (const auto& part : started.call->parts) (void)part->wait_for({});
+      for (const auto& part : started.call->parts) (void)part->wait_for(milliseconds(1));
     } catch (const std::exception& error) {
       if (failure.empty()) failure = started.call->id.what + " failed: " + one_line(error);
     }
@@ -36,9 +36,11 @@ void TransportGroup::drop_finished() {
   });
 }
 
-void wait_for_part(Part& part, const TransportGroup& group, const PeerCall& call) {
-  wait_patiently(group.context, call,
-                 [&](milliseconds limit) { return part.wait_for(limit); });
+void wait_for_part(Part& part, const TransportGroup& group, const PeerCall& call,
+                   std::chrono::steady_clock::time_point start) {
+  wait_patiently(
+      group.context, call, [&](milliseconds limit) { return part.wait_for(limit); },
+      start);
 }
 
 TransportWork::~TransportWork() {
@@ -78,13 +80,14 @@ std::string TransportWork::explain(std::string cause) const {
 
 void TransportWork::complete() {
   TransportCall& call = *started_.call;
+  const auto start = std::chrono::steady_clock::now();
   if (started_.launched.valid()) {
     wait_patiently(group_->context, call.id, [this](milliseconds limit) {
       return started_.launched.wait_for(limit) == std::future_status::ready;
-    });
+    }, start);
     started_.launched.get();
   }
-  for (const auto& part : call.parts) wait_for_part(*part, *group_, call.id);
+  for (const auto& part : call.parts) wait_for_part(*part, *group_, call.id, start);
   if (call.finish) call.finish();
   for (at::Tensor& buffer : call.buffers) group_->pool->give_back(std::move(buffer));
   call.buffers.clear();

@@ -1,6 +1,7 @@
 /// A collective over a transport, under way.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <future>
@@ -70,7 +71,8 @@ class TransportWork final : public Work {
   std::string failure_;
 };
 
-/// Waits for `part` as long as the group's context allows.
-void wait_for_part(Part& part, const TransportGroup& group, const PeerCall& call);
+/// Waits for `part` as long as the group's context allows, from `start` on.
+void wait_for_part(Part& part, const TransportGroup& group, const PeerCall& call,
+                   std::chrono::steady_clock::time_point start);
 
 }  // namespace shardopt::distributed

@@ -102,6 +102,7 @@ void UnitRuntime::begin_backward(UnitCall& call) {
   call.backward_id = graph_id_;
   check_versions(call);
   backward_span_.reset();
+  reduce_queued(call.enclosing);
   for (UnitState* member : call.unit.working_set) {
     enter_backward(*member);
     if (call.is_pending) --*member->pending_calls;
@@ -131,6 +132,11 @@ void UnitRuntime::gradient_ready(UnitState& unit, std::size_t parameter) {
     unit.is_in_backward = true;
     in_backward_.push_back(&unit);
   }
+  if (is_sync_on_ && unit.is_reduced) {
+    SHARDOPT_THROW(ShardingError, "a gradient of unit '", unit.name,
+                   "' came after another unit's backward had begun: the graph has parts "
+                   "of it that do not come from its forward");
+  }
   unit.has_gradient[parameter] = true;
   try_finish(unit);
 }
@@ -150,12 +156,8 @@ void UnitRuntime::inputs_done(UnitCall& call) {
 void UnitRuntime::try_finish(UnitState& unit) {
   if (!unit.has_all_gradients()) return;
   if (!unit.has_frozen || unit.open_calls == 0) leave_backward(unit);
-  if (unit.is_reduced || unit.gradients.count() == 0) return;
-  if (is_sync_on_) {
-    reduce_ready();
-  } else {
-    keep(unit);
-  }
+  const bool keeps = !is_sync_on_ && !unit.is_reduced && unit.gradients.count() > 0;
+  if (keeps) keep(unit);
 }
 
 void UnitRuntime::keep(UnitState& unit) {
@@ -176,12 +178,15 @@ void UnitRuntime::enqueue(UnitState& unit) {
   queue_.push_back(&unit);
 }
 
-// Only from the front: reductions keep one order on all ranks.
-void UnitRuntime::reduce_ready() {
-  while (!queue_.empty() && queue_.front()->has_all_gradients()) {
-    UnitState* unit = queue_.front();
-    queue_.erase(queue_.begin());
-    reduce(*unit);
+// Autograd has accumulated every gradient that these units get by now: it takes nodes
+// in the reverse order of the forward, accumulation first.
+void UnitRuntime::reduce_queued(const std::vector<UnitState*>& but) {
+  for (UnitState* unit : std::exchange(queue_, {})) {
+    if (std::ranges::find(but, unit) == but.end()) {
+      reduce(*unit);
+    } else {
+      queue_.push_back(unit);
+    }
   }
 }
 
@@ -203,7 +208,7 @@ void UnitRuntime::finish_backward() {
       keep(*unit);
     }
   }
-  for (UnitState* unit : std::exchange(queue_, {})) reduce(*unit);
+  reduce_queued({});
   reductions_.finish();
   drop_prefetched();
   drop_kept();

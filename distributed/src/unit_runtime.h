@@ -19,10 +19,11 @@ namespace shardopt::distributed {
 /// The track of the timeline that units draw on.
 inline constexpr char kComputeTrack[] = "compute";
 
-/// Order and overlap. Gathers follow the order of runs, reductions the order in which
-/// units begin the last of their backwards, each on a communicator of its own: the
-/// same on every rank, whichever parameters get gradients there. Without overlap every
-/// collective is waited for where it starts.
+/// Order and overlap. Gathers follow the order of runs. A unit's reduction starts when
+/// the backward of the next unit that is no part of it begins, or all ends: points that every
+/// rank passes in the same order, whichever parameters get gradients there, so that no
+/// rank waits in one collective for another that waits in a different one. Without
+/// overlap every collective is waited for where it starts.
 ///
 /// Thread safety: none.
 class UnitRuntime {
@@ -33,6 +34,10 @@ class UnitRuntime {
   void begin_run(UnitState& unit);
   void end_run(UnitState& unit, std::span<const at::Tensor> inputs,
                std::span<const at::Tensor> outputs);
+
+  /// Around the forward of a unit, in which others may run.
+  void enter_run(UnitState& unit) { running_.push_back(&unit); }
+  void leave_run() { running_.pop_back(); }
 
   void hold(UnitState& unit);
   void release(UnitState& unit);
@@ -56,7 +61,7 @@ class UnitRuntime {
   void try_finish(UnitState& unit);
   void keep(UnitState& unit);
   void enqueue(UnitState& unit);
-  void reduce_ready();
+  void reduce_queued(const std::vector<UnitState*>& but);
   void reduce(UnitState& unit);
   void finish_backward();
   void abandon_backward();
@@ -73,6 +78,7 @@ class UnitRuntime {
   std::vector<UnitState*> units_;
   bool is_sync_on_ = true;
 
+  std::vector<UnitState*> running_;     // in which others run, from the outside in
   UnitState* first_run_ = nullptr;      // of the pass that is going on
   UnitState* last_run_ = nullptr;       // began last
   UnitState* last_finished_ = nullptr;  // ended last

@@ -46,14 +46,15 @@ struct UnitState {
 
 /// One forward of a unit, kept by the graph that it made.
 struct UnitCall {
-  UnitCall(UnitState& called, UnitState* before);
+  UnitCall(UnitState& called, UnitState* before, std::vector<UnitState*> around);
   ~UnitCall();
   UnitCall(const UnitCall&) = delete;
   UnitCall& operator=(const UnitCall&) = delete;
 
   UnitState& unit;
   UnitState* previous;            ///< Ended before this one: its backward comes next.
-  std::vector<int64_t> versions;  ///< Of the working set's masters.
+  std::vector<UnitState*> enclosing;  ///< Whose forwards this one was a part of.
+  std::vector<int64_t> versions;      ///< Of the working set's masters.
   std::vector<CallCount> pending_counts;  ///< Of the working set.
   bool is_pending = true;
   int backward_id = -1;  ///< The last backward that reached it.

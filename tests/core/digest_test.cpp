@@ -21,6 +21,18 @@ TEST(DigestTest, TellsEveryBitOfATensorApart) {
   EXPECT_EQ(seen.size(), 161U);
 }
 
+TEST(DigestTest, SignsOfNeighboursDoNotCancel) {
+  std::set<uint64_t> seen;
+  for (int signs = 0; signs < 64; ++signs) {
+    at::Tensor tensor = at::arange(1, 7, at::kFloat);
+    for (int i = 0; i < 6; ++i) {
+      if ((signs >> i & 1) != 0) tensor[i].neg_();
+    }
+    seen.insert(digest(tensor));
+  }
+  EXPECT_EQ(seen.size(), 64U);
+}
+
 TEST(DigestTest, TellsShapesAndDtypesOfTheSameBytesApart) {
   const at::Tensor zeros = at::zeros({6});
   const std::set<uint64_t> seen{digest(zeros), digest(zeros.view({2, 3})),

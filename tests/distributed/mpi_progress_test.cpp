@@ -107,12 +107,12 @@ TEST(MpiProgressTest, FailureIsToldBeforeTheCallIsOver) {
   started.fate->has_failed = true;
 
   EXPECT_EQ(called.get_future().wait_for(kLong), std::future_status::ready);
-  EXPECT_THROW((void)started.call->wait_for(kLong), CommError);
+  EXPECT_THROW((void)started.call->wait_for(kLong), c10::Error);
   EXPECT_FALSE(started.call->is_over());
   EXPECT_EQ(started.memory.use_count(), 2);
   started.fate->is_over = true;
   while (!started.call->is_over()) std::this_thread::yield();
-  EXPECT_THROW((void)started.call->wait_for(kLong), CommError);
+  EXPECT_THROW((void)started.call->wait_for(kLong), c10::Error);
 }
 
 // Pauses are 1 ms after 8 ms: some 200 tests; without, it would be hundreds of

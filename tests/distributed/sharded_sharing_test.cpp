@@ -184,25 +184,29 @@ TEST(ShardedSharingTest, ParameterWithoutGradientHasNone) {
   }
 }
 
-TEST(ShardedSharingTest, ParameterUsedOnOneRankAloneIsAveragedOverAll) {
+// Of 3 ranks and more units than reductions may be under way at once, so that a rank
+// which waited in one for another would stop them all.
+class OneRankAloneTest : public testing::TestWithParam<bool> {};
+
+TEST_P(OneRankAloneTest, ParameterUsedOnOneRankIsAveragedOverAll) {
   test::run_mesh_ranks(3, [](const Mesh& mesh) {
-    ShardedModel model(mesh);
+    ShardedModel model(mesh, {.overlap = GetParam()});
     std::vector<at::Tensor> experts;
     std::vector<FullyShardedUnit*> units;
     const at::Tensor shared = at::ones({kWidth}).set_requires_grad(true);
-    for (int i = 0; i < 3; ++i) {
+    for (int i = 0; i < 7; ++i) {
       const std::string name = "expert" + std::to_string(i);
       experts.push_back(at::ones({kWidth}).set_requires_grad(true));
       std::vector<ModelParameter> own{{name, experts.back()}};
       if (i == 0) own.push_back({"shared", shared});
       units.push_back(&model.add_unit(name, std::move(own)));
     }
-    // Rank r uses its own parameter of unit 1 only if r == 1, and so on.
+    // Rank r uses the parameters of units r, r + 3, ... alone.
     at::Tensor x = at::ones({2, kWidth});
     x = units[0]->run_one(x, [&] { return x * shared * experts[0]; });
-    for (const int i : {1, 2}) {
+    for (const int i : {1, 2, 3, 4, 5, 6}) {
       x = units[i]->run_one(
-          x, [&] { return mesh.rank() == i ? x * experts[i] : x * 1.0; });
+          x, [&] { return mesh.rank() == i % 3 ? x * experts[i] : x * 1.0; });
     }
     x.sum().backward();
 
@@ -216,6 +220,7 @@ TEST(ShardedSharingTest, ParameterUsedOnOneRankAloneIsAveragedOverAll) {
     }
   });
 }
+INSTANTIATE_TEST_SUITE_P(Overlap, OneRankAloneTest, testing::Bool());
 
 TEST(ShardedSharingTest, UnitInsideAnotherUnit) {
   test::run_mesh_ranks(2, [](const Mesh& mesh) {

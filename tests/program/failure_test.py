@@ -89,8 +89,10 @@ class DisagreementTest(FailureCase):
 
     def test_configuration_invalid_on_one_rank_only(self):
         wrong = {"optimizer.lr": -1}
-        self.failed({}, wrong, [ANOTHER, ("optimizer.lr", "-1")])
-        self.failed(wrong, {}, [("optimizer.lr", "-1"), ANOTHER])
+        self.failed({}, wrong, [("rank 1 failed: ", "optimizer.lr is -1"),
+                                ("optimizer.lr", "-1")])
+        self.failed(wrong, {}, [("optimizer.lr", "-1"),
+                                ("rank 0 failed: ", "optimizer.lr is -1")])
 
     def elsewhere(self, texts):
         """Ranks in folders of their own, with these texts at one name."""

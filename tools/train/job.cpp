@@ -11,6 +11,7 @@
 #include <c10/util/Exception.h>
 #include <nlohmann/json.hpp>
 
+#include "shardopt/distributed/mpi_communicator.h"
 #include "shardopt/distributed/peer_watch.h"
 
 namespace shardopt::train {
@@ -39,6 +40,14 @@ void write_error_file(const std::string& path, const std::string& message) {
                                      nlohmann::json::error_handler_t::replace);
 }
 
+void abort_mpi_if_used() {
+  try {
+    distributed::abort_mpi(kFailure);
+  } catch (const c10::Error&) {
+    // MPI is not in use.
+  }
+}
+
 }  // namespace
 
 void fail(const Job& job, const std::exception& error) {
@@ -56,6 +65,10 @@ void fail(const Job& job, const std::exception& error) {
     job.meeting.watch->wait_for_peers(kPeersLimit);
   }
   std::fflush(nullptr);
+  // Without a watch peers can be told in no other way; what mpirun started waits in MPI.
+  const bool is_mute = has_peers && !job.meeting.watch &&
+                       job.launch->meeting == distributed::MeetingKind::kMpi;
+  if (is_mute) abort_mpi_if_used();
   std::_Exit(kFailure);
 }
 

@@ -42,20 +42,18 @@ distributed::MeshShape shape_of(const config::MeshOptions& mesh, c10::Device dev
           .check_calls = mesh.check_calls};
 }
 
-void join(Job& job, const distributed::MeshShape& shape, std::chrono::seconds timeout) {
+void meet_peers(Job& job, std::chrono::seconds timeout) {
   job.meeting = distributed::meet(
       *job.launch, timeout, [rank = job.launch->rank](const std::string& late) {
         std::fprintf(stderr, "shardopt-train: rank %d waits: %s\n", rank, late.c_str());
       });
-  job.mesh.emplace(distributed::make_mesh(job.meeting, shape));
 }
 
-// Peers learn that we cannot begin; otherwise they would wait for us.
+// Meets the peers, whom fail() then tells that we cannot begin: they would wait for us.
 [[noreturn]] void fail_together(Job& job, const std::exception_ptr& error) {
   try {
-    join(job, {}, kJoinTimeout);
-    run_agreed(job.mesh->world(), [&] { std::rethrow_exception(error); });
-  } catch (const CommError&) {
+    meet_peers(job, kJoinTimeout);
+  } catch (const c10::Error&) {
     // The peers are gone already: our own error is the one to tell.
   }
   std::rethrow_exception(error);
@@ -65,6 +63,9 @@ config::TrainConfig load(const CommandLine& command, Job& job) {
   try {
     auto config = config::load_config(command.sources);
     config::check_config(config, job.launch->size);
+    if (device_of(config).is_cuda()) {
+      SHARDOPT_THROW(ConfigError, "train.device is 'cuda'; allowed so far: cpu");
+    }
     (void)distributed::resolve(config.mesh.backend, device_of(config));
     return config;
   } catch (const c10::Error&) {
@@ -85,12 +86,9 @@ void show(const CommandLine& command, const distributed::Launch& launch) {
 int run(const CommandLine& command, Job& job) {
   const config::TrainConfig config = load(command, job);
   set_threads(config);
-  join(job, shape_of(config.mesh, device_of(config)),
-       std::chrono::seconds(config.mesh.timeout_seconds));
-  run_agreed(job.mesh->world(), [&] {  // nor has a peer failed to load
-    if (device_of(config).is_cuda())
-      SHARDOPT_THROW(ConfigError, "train.device is 'cuda'; allowed so far: cpu");
-  });
+  meet_peers(job, std::chrono::seconds(config.mesh.timeout_seconds));
+  const auto shape = shape_of(config.mesh, device_of(config));
+  job.mesh.emplace(distributed::make_mesh(job.meeting, shape));
   auto common = config;
   if (!common.output.path.empty()) common.output.path = "an output folder";
   common.train.threads = 0;

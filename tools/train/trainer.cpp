@@ -15,6 +15,7 @@
 #include "shardopt/distributed/divergence.h"
 #include "shardopt/optim/build_optimizer.h"
 #include "shardopt/optim/gradient_norm.h"
+#include "train/agreement.h"
 #include "train/sample_text.h"
 #include "train/stop_signal.h"
 
@@ -194,7 +195,9 @@ void Trainer::write_weights(const std::string& path) {
     at::Tensor whole = sharded_.whole(parameter.name);
     if (mesh_.rank() == 0) file.tensors.emplace(parameter.name, std::move(whole));
   }
-  if (mesh_.rank() == 0) checkpoint::write_safetensors(path, file);
+  run_agreed(mesh_.world(), [&] {  // nobody ends before it is written
+    if (mesh_.rank() == 0) checkpoint::write_safetensors(path, file);
+  });
 }
 
 std::string Trainer::sample(int64_t length) {

@@ -55,7 +55,7 @@ class Trainer {
   /// the number of ranks; nullopt if there is none.
   [[nodiscard]] std::optional<double> validate();
 
-  /// Writes whole weights, fp32, by rank 0.
+  /// Writes whole weights, fp32, by rank 0. Throws on every rank if it cannot.
   void write_weights(const std::string& path);
 
   [[nodiscard]] std::string sample(int64_t length);

@@ -36,7 +36,7 @@ struct C10dOptions {
 ///
 /// On CUDA a wait returns at once: what follows on the current stream comes after the
 /// collective. Its failure is noticed by a later call or wait. NCCL's own threads do not
-/// end the process (unless TORCH_NCCL_ASYNC_ERROR_HANDLING says so).
+/// end the process, whatever TORCH_NCCL_ASYNC_ERROR_HANDLING was.
 ///
 /// Ignores SIGPIPE from then on, unless the process handles it: a peer that is gone is an
 /// error. Blocks until all `options.size` ranks have joined under `name` in `store`. Throws

@@ -52,9 +52,9 @@ class TimelineSpan {
   TimelineSpan& operator=(const TimelineSpan&) = delete;
 
  private:
-  Timeline* timeline_;  // null if it was off
-  std::string_view track_;
-  std::string_view name_;
+  Timeline* timeline_;  // null if it was off; then the texts are empty
+  std::string track_;
+  std::string name_;
   int64_t begin_us_ = 0;
 };
 

@@ -45,8 +45,8 @@ void check_mesh(const MeshOptions& mesh, int ranks) {
   }
   const int64_t given =
       std::max<int64_t>(mesh.shard, 1) * std::max<int64_t>(mesh.replicate, 1);
-  const bool fits = mesh.shard == 0 || mesh.replicate == 0 ? ranks % given == 0
-                                                           : given == ranks;
+  const bool fits =
+      mesh.shard == 0 || mesh.replicate == 0 ? ranks % given == 0 : given == ranks;
   if (fits) return;
   fail("mesh.shard is ", mesh.shard, " and mesh.replicate is ", mesh.replicate,
        "; allowed: a product of ", ranks, ", the number of ranks, where 0 is the rest");

@@ -60,12 +60,15 @@ void wait_for_all(::c10d::Store& store, const std::string& name,
       c10::str("group '", name, "' on rank ", options.rank, " of ", options.size);
   store.set(join_key(options.rank), "");
   if (store.add(kCountKey, 1) == options.size) store.set(kCompleteKey, "");
-  const PeerCall join{
-      .group = "joining " + name, .ranks = context.ranks, .sequence = 1, .kind = "join",
-      .what = what};
+  const PeerCall join{.group = "joining " + name,
+                      .ranks = context.ranks,
+                      .sequence = 1,
+                      .kind = "join",
+                      .what = what};
   if (context.watch) context.watch->entered(join);
   try {
-    wait_patiently(context, join, [&](auto limit) { return is_complete(store, limit); });
+    wait_patiently(context, join,
+                   [&](auto limit) { return is_complete(store, limit); });
   } catch (const std::exception& error) {
     SHARDOPT_THROW(CommError, what, ": ", absent_ranks(store, options.size),
                    one_line(error));

@@ -65,8 +65,8 @@ class CheckedCommunicator final : public Communicator {
   std::unique_ptr<Work> start_all_to_all(
       const at::Tensor& input, std::span<const int64_t> input_rows, at::Tensor& output,
       std::span<const int64_t> output_rows) override {
-    compare(Collective::kAllToAll, c10::str(" of ", input.scalar_type(), " rows of ",
-                                            input.sizes().slice(1)));
+    compare(Collective::kAllToAll,
+            c10::str(" of ", input.scalar_type(), " rows of ", input.sizes().slice(1)));
     compare_counts(input_rows, output_rows);
     return inner_->all_to_all(input, input_rows, output, output_rows);
   }

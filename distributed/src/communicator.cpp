@@ -140,7 +140,8 @@ std::unique_ptr<Work> Communicator::all_to_all(const at::Tensor& input,
   TORCH_CHECK(own_rows == output_rows[rank()], "all_to_all on rank ", rank(), " sends ",
               own_rows, " rows to itself but receives ", output_rows[rank()]);
   ledger_.record(kKind, (input.size(0) - own_rows) * row_bytes(input));
-  if (size() > 1) return timed(start_all_to_all(input, input_rows, output, output_rows));
+  if (size() > 1)
+    return timed(start_all_to_all(input, input_rows, output, output_rows));
   copy_alone(input, output);
   return std::make_unique<FinishedWork>();
 }

@@ -50,8 +50,8 @@ void collect(const StateTree& tree, const std::string& prefix, bool has_copies,
         {prefix + name, static_cast<int64_t>(digest(bytes_of(value)))});
   }
   for (const auto& [name, held] : tree.tensors) {
-    const bool is_own = held.spread == Spread::kPerRank ||
-                        (held.spread == Spread::kCut && !has_copies);
+    const bool is_own =
+        held.spread == Spread::kPerRank || (held.spread == Spread::kCut && !has_copies);
     if (is_own) continue;
     auto& list = held.spread == Spread::kCut ? entries.on_replicas : entries.everywhere;
     list.push_back({prefix + name, static_cast<int64_t>(digest(held.tensor))});
@@ -62,7 +62,8 @@ void collect(const StateTree& tree, const std::string& prefix, bool has_copies,
 }
 
 // Whether each of `digests` is the same on all ranks: its minimum is its maximum.
-std::vector<bool> are_equal(Communicator& communicator, std::span<const int64_t> digests) {
+std::vector<bool> are_equal(Communicator& communicator,
+                            std::span<const int64_t> digests) {
   const auto count = static_cast<int64_t>(digests.size());
   at::Tensor extremes = at::empty({2 * count}, at::kLong);
   auto* entries = extremes.mutable_data_ptr<int64_t>();
@@ -72,7 +73,8 @@ std::vector<bool> are_equal(Communicator& communicator, std::span<const int64_t>
   }
   communicator.all_reduce(extremes, ReduceOp::kMin)->wait();
   std::vector<bool> equal;
-  for (int64_t i = 0; i < count; ++i) equal.push_back(entries[i] == ~entries[count + i]);
+  for (int64_t i = 0; i < count; ++i)
+    equal.push_back(entries[i] == ~entries[count + i]);
   return equal;
 }
 

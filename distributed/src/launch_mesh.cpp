@@ -26,9 +26,9 @@ constexpr milliseconds kLeastLookAfter{5000};
 constexpr int kLooksPerTimeout = 10;
 constexpr milliseconds kStoreGrace{500};
 
-std::shared_ptr<PeerWatch> make_watch(
-    const Launch& launch, milliseconds timeout,
-    std::function<void(const std::string&)> on_late) {
+std::shared_ptr<PeerWatch> make_watch(const Meeting& meeting, milliseconds timeout,
+                                      std::function<void(const std::string&)> on_late) {
+  const Launch& launch = meeting.launch;
   PeerWatchOptions options;
   options.look_after = std::max(timeout / kLooksPerTimeout, kLeastLookAfter);
   options.on_late = std::move(on_late);
@@ -36,8 +36,8 @@ std::shared_ptr<PeerWatch> make_watch(
     shut_down_connections_to(port);
   };
   if (launch.agent_store) options.store_host = "torchrun's agent";
-  return std::make_shared<PeerWatch>(connect_again(launch, timeout), launch.rank,
-                                     launch.size, std::move(options));
+  return std::make_shared<PeerWatch>(connect_again(launch, *meeting.store, timeout),
+                                     launch.rank, launch.size, std::move(options));
 }
 
 // Makes the groups of one mesh, in an order that is the same on every rank.
@@ -65,7 +65,8 @@ class GroupMaker {
                                 .size = static_cast<int>(ranks.size()),
                                 .device = own_device(),
                                 .timeout = meeting_.limit->timeout()};
-      made = make_c10d_communicator(meeting_.store->store, group, options, std::move(context));
+      made = make_c10d_communicator(meeting_.store->store, group, options,
+                                    std::move(context));
     }
     return shape_.check_calls ? make_checked_communicator(std::move(made), group)
                               : std::move(made);
@@ -97,11 +98,10 @@ Meeting meet(const Launch& launch, milliseconds timeout,
                   .limit = std::make_shared<WaitLimit>(timeout),
                   .timeline = std::make_shared<Timeline>()};
   if (launch.size == 1) return meeting;
-  meeting.store = std::make_shared<StoreHandle>();
-  meeting.store->store = launch.meeting == MeetingKind::kMpi
-                             ? make_store_through_mpi(meeting.launch, timeout)
-                             : make_store(meeting.launch, timeout);
-  meeting.watch = make_watch(meeting.launch, timeout, std::move(on_late));
+  meeting.store = std::make_shared<StoreHandle>(
+      launch.meeting == MeetingKind::kMpi ? meet_through_mpi(meeting.launch, timeout)
+                                          : meet_at_address(meeting.launch, timeout));
+  meeting.watch = make_watch(meeting, timeout, std::move(on_late));
   return meeting;
 }
 

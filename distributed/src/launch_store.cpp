@@ -16,6 +16,7 @@
 #include "own_address.h"
 #include "quiet_log.h"
 #include "shardopt/core/error.h"
+#include "store_attempt.h"
 
 namespace shardopt::distributed {
 namespace {
@@ -23,6 +24,8 @@ namespace {
 using StorePtr = c10::intrusive_ptr<::c10d::Store>;
 using TcpStorePtr = c10::intrusive_ptr<::c10d::TCPStore>;
 using std::chrono::milliseconds;
+
+constexpr milliseconds kStoreGrace{500};
 
 enum class StoreRole : uint8_t { kHost, kMember, kVisitor };
 
@@ -41,11 +44,6 @@ TcpStorePtr open_store(const Launch& launch, StoreRole role, milliseconds timeou
   return c10::make_intrusive<::c10d::TCPStore>(launch.master_address, options);
 }
 
-StorePtr in_attempt(const Launch& launch, TcpStorePtr store) {
-  const std::string prefix = c10::str("/worker/attempt_", launch.restart_count);
-  return c10::make_intrusive<::c10d::PrefixStore>(prefix, std::move(store));
-}
-
 [[noreturn]] void fail_to_meet(const Launch& launch, milliseconds timeout,
                                const std::exception& error) {
   SHARDOPT_THROW(CommError, "rank ", launch.rank, " of ", launch.size,
@@ -60,8 +58,9 @@ void check_address(const std::string& address) {
   const int status = getaddrinfo(address.c_str(), nullptr, nullptr, &found);
   if (found != nullptr) freeaddrinfo(found);
   if (status == 0) return;
-  SHARDOPT_THROW(ConfigError, "MASTER_ADDR is '", address, "', which does not resolve (",
-                 gai_strerror(status), "); allowed: the host of rank 0");
+  SHARDOPT_THROW(ConfigError, "MASTER_ADDR is '", address,
+                 "', which does not resolve (", gai_strerror(status),
+                 "); allowed: the host of rank 0");
 }
 
 TcpStorePtr open_or_fail(const Launch& launch, StoreRole role, milliseconds timeout) {
@@ -79,31 +78,46 @@ TcpStorePtr open_or_fail(const Launch& launch, StoreRole role, milliseconds time
   }
 }
 
+// Calls of the store have no end of their own.
+StoreHandle join(TcpStorePtr store, Launch& launch, milliseconds timeout) {
+  const QuietLog quiet;
+  const ConnectDeadline deadline(launch.master_port, timeout + kStoreGrace);
+  try {
+    const StoreAttempt attempt = join_attempt(*store, launch, timeout);
+    launch.restart_count = attempt.restarts;
+    return {c10::make_intrusive<::c10d::PrefixStore>(attempt.prefix, std::move(store)),
+            attempt.prefix};
+  } catch (const std::exception& error) {
+    fail_to_meet(launch, timeout, error);
+  }
+}
+
 }  // namespace
 
 void check_mpi_ranks(const Launch& launch, const std::string& reason,
                      milliseconds timeout) {
   const MpiJob job = join_mpi(timeout);
   if (job.rank == launch.rank && job.size == launch.size) return;
-  SHARDOPT_THROW(ConfigError, reason, ", but MPI says rank ", job.rank, " of ", job.size,
-                 " where launcher '", launch.launcher, "' says rank ", launch.rank,
-                 " of ", launch.size,
+  SHARDOPT_THROW(ConfigError, reason, ", but MPI says rank ", job.rank, " of ",
+                 job.size, " where launcher '", launch.launcher, "' says rank ",
+                 launch.rank, " of ", launch.size,
                  "; allowed: ranks that the mpirun of this build's MPI has started");
 }
 
 StorePtr make_store(const Launch& launch, milliseconds timeout) {
+  Launch copy = launch;
+  return meet_at_address(copy, timeout).store;
+}
+
+StoreHandle meet_at_address(Launch& launch, milliseconds timeout) {
   TORCH_CHECK(launch.meeting == MeetingKind::kAddress, "a launch of ", launch.size,
               " rank(s) by ", launch.launcher, " has no address to meet at");
   const bool is_host = launch.rank == 0 && !launch.agent_store;
   const auto role = is_host ? StoreRole::kHost : StoreRole::kMember;
-  return in_attempt(launch, open_or_fail(launch, role, timeout));
+  return join(open_or_fail(launch, role, timeout), launch, timeout);
 }
 
-StorePtr connect_again(const Launch& launch, milliseconds timeout) {
-  return in_attempt(launch, open_or_fail(launch, StoreRole::kVisitor, timeout));
-}
-
-StorePtr make_store_through_mpi(Launch& launch, milliseconds timeout) {
+StoreHandle meet_through_mpi(Launch& launch, milliseconds timeout) {
   check_mpi_ranks(launch, "ranks meet through MPI", timeout);
   TcpStorePtr store;
   launch.meeting = MeetingKind::kAddress;
@@ -117,7 +131,13 @@ StorePtr make_store_through_mpi(Launch& launch, milliseconds timeout) {
       c10::str(launch.master_address, " ", launch.master_port), timeout));
   place >> launch.master_address >> launch.master_port;
   if (launch.rank != 0) store = open_or_fail(launch, StoreRole::kMember, timeout);
-  return in_attempt(launch, std::move(store));
+  return join(std::move(store), launch, timeout);
+}
+
+StorePtr connect_again(const Launch& launch, const StoreHandle& handle,
+                       milliseconds timeout) {
+  return c10::make_intrusive<::c10d::PrefixStore>(
+      handle.prefix, open_or_fail(launch, StoreRole::kVisitor, timeout));
 }
 
 }  // namespace shardopt::distributed

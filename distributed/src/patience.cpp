@@ -25,8 +25,8 @@ milliseconds left(const GroupContext& context, Clock::time_point start) {
 
 }  // namespace
 
-void wait_patiently(const GroupContext& context, const PeerCall& call,
-                    const Poll& poll, Clock::time_point start) {
+void wait_patiently(const GroupContext& context, const PeerCall& call, const Poll& poll,
+                    Clock::time_point start) {
   while (true) {
     const milliseconds slice =
         std::clamp(left(context, start), milliseconds(1), kSlice);

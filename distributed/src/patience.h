@@ -14,9 +14,10 @@ namespace shardopt::distributed {
 /// latest.
 using Poll = std::function<bool(std::chrono::milliseconds limit)>;
 
-/// Polls until it is there, in a wait that began at `start`. Throws CommError with the verdict when a peer is known to
-/// have failed, and c10::Error when the context's limit has passed. `call` says what for.
-/// Without a limit it waits for as long as `poll` does not throw.
+/// Polls until it is there, in a wait that began at `start`. Throws CommError with the
+/// verdict when a peer is known to have failed, and c10::Error when the context's limit
+/// has passed. `call` says what for. Without a limit it waits for as long as `poll`
+/// does not throw.
 void wait_patiently(
     const GroupContext& context, const PeerCall& call, const Poll& poll,
     std::chrono::steady_clock::time_point start = std::chrono::steady_clock::now());

@@ -21,7 +21,7 @@ struct Progress {
 struct PeerReport {
   int64_t beat = 0;  ///< Grows with each report.
   PeerStatus status = PeerStatus::kAlive;
-  std::string why{};                          ///< If failed; one line.
+  std::string why{};                           ///< If failed; one line.
   std::map<std::string, Progress> progress{};  ///< By group.
 
   [[nodiscard]] Progress progress_in(const std::string& group) const;

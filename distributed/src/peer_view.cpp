@@ -99,8 +99,8 @@ PeerView::Findings PeerView::missing(const PeerCall& call,
 bool PeerView::is_everybody_gone(Clock::time_point now) const {
   for (int rank = 0; rank < static_cast<int>(peers_.size()); ++rank) {
     const Peer& peer = peers_[rank];
-    const bool is_gone = peer.report.status != PeerStatus::kAlive ||
-                         is_silent(peer, now);
+    const bool is_gone =
+        peer.report.status != PeerStatus::kAlive || is_silent(peer, now);
     if (rank != rank_ && !is_gone) return false;
   }
   return true;

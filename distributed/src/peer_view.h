@@ -28,8 +28,8 @@ class PeerView {
     std::string text;          ///< "rank 2 (has left), rank 3 (...)"
     bool is_definite = false;  ///< Somebody in it will not come.
   };
-  /// Who `call` is missing: who is gone or makes another call; else who has failed, which
-  /// may be since the former are gone; else who is alive but late.
+  /// Who `call` is missing: who is gone or makes another call; else who has failed,
+  /// which may be since the former are gone; else who is alive but late.
   [[nodiscard]] Findings missing(const PeerCall& call, Clock::time_point now) const;
 
   /// Whether every peer has failed, left or fallen silent.

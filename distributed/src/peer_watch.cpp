@@ -255,8 +255,8 @@ class PeerWatch::State {
 };
 
 PeerWatch::PeerWatch(StorePtr store, int rank, int size, PeerWatchOptions options)
-    : state_(std::make_unique<State>(std::move(store), rank, size,
-                                     std::move(options))) {}
+    : state_(
+          std::make_unique<State>(std::move(store), rank, size, std::move(options))) {}
 
 PeerWatch::~PeerWatch() = default;
 

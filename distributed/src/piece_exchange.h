@@ -30,8 +30,8 @@ class PieceExchange {
   /// What is sent if rounds() is 1, by destination. [elements]
   [[nodiscard]] const at::Tensor& whole() const noexcept { return whole_; }
 
-  /// What is sent in `round`, by destination, copied to the front of `buffer`, which has
-  /// at least most_sent_elements(). [sum over ranks of elements(round, rank)]
+  /// What is sent in `round`, by destination, copied to the front of `buffer`, which
+  /// has at least most_sent_elements(). [sum over ranks of elements(round, rank)]
   [[nodiscard]] at::Tensor copy_sent(int64_t round, const at::Tensor& buffer) const;
   [[nodiscard]] int64_t most_sent_elements() const;
 

@@ -20,9 +20,9 @@ class Part {
   Part& operator=(const Part&) = delete;
   virtual ~Part() = default;
 
-  /// Returns whether they have arrived, waiting for `limit` at most. On a stream-ordered
-  /// transport true at once: what follows on the current stream comes after them.
-  /// Throws, saying why, if they never will.
+  /// Returns whether they have arrived, waiting for `limit` at most. On a
+  /// stream-ordered transport true at once: what follows on the current stream comes
+  /// after them. Throws, saying why, if they never will.
   [[nodiscard]] virtual bool wait_for(std::chrono::milliseconds limit) = 0;
 
   /// Whether nobody reads or writes the memory any more. Does not wait.

@@ -26,8 +26,8 @@ std::vector<int64_t> as_bytes(std::span<const int64_t> rows, const at::Tensor& t
 }
 
 // Transports match the calls of ranks by their order alone. So all go out in the order
-// in which they were made: at once, or behind a reduce_scatter in rounds, which goes out
-// from the queue's thread. What only moves, moves as bytes.
+// in which they were made: at once, or behind a reduce_scatter in rounds, which goes
+// out from the queue's thread. What only moves, moves as bytes.
 class TransportCommunicator final : public Communicator {
  public:
   TransportCommunicator(std::unique_ptr<Transport> transport, GroupContext context)
@@ -81,11 +81,11 @@ class TransportCommunicator final : public Communicator {
     at::Tensor received = acquire(*call, whole.scalar_type(),
                                   size_ * exchange.elements(0, rank_), whole.device());
     if (exchange.rounds() == 1) {
-      return launch(std::move(call), [this, exchange, target,
-                                      received](TransportCall& out) {
-        out.parts.push_back(send_round(exchange, 0, exchange.whole(), received));
-        out.finish = [this, received, target] { sum_received(received, target); };
-      });
+      return launch(
+          std::move(call), [this, exchange, target, received](TransportCall& out) {
+            out.parts.push_back(send_round(exchange, 0, exchange.whole(), received));
+            out.finish = [this, received, target] { sum_received(received, target); };
+          });
     }
     const at::Tensor sent = acquire(*call, whole.scalar_type(),
                                     exchange.most_sent_elements(), whole.device());
@@ -121,9 +121,9 @@ class TransportCommunicator final : public Communicator {
   }
 
   std::unique_ptr<Work> start_barrier() override {
-    return launch(
-        make_call(Collective::kBarrier, {}),
-        [this](TransportCall& out) { out.parts.push_back(transport_->barrier()); });
+    return launch(make_call(Collective::kBarrier, {}), [this](TransportCall& out) {
+      out.parts.push_back(transport_->barrier());
+    });
   }
 
   std::shared_ptr<TransportCall> make_call(Collective kind,
@@ -158,13 +158,13 @@ class TransportCommunicator final : public Communicator {
 
   std::unique_ptr<Work> start(std::shared_ptr<TransportCall> call, Launch body,
                               bool now) {
-    std::packaged_task<void()> task(
-        [call, body = std::move(body), timeline = group_->context.timeline,
-         track = group_->context.name]() mutable {
-          const TransportTrace trace(timeline, track, call->id.what);
-          body(*call);
-          trace.end_with(call->parts);
-        });
+    std::packaged_task<void()> task([call, body = std::move(body),
+                                     timeline = group_->context.timeline,
+                                     track = group_->context.name]() mutable {
+      const TransportTrace trace(timeline, track, call->id.what);
+      body(*call);
+      trace.end_with(call->parts);
+    });
     std::future<void> launched = task.get_future();
     if (now) {
       task();
@@ -212,8 +212,8 @@ class TransportCommunicator final : public Communicator {
     }
   }
 
-  // Destroyed last to first: the queue's thread uses the transport, and both the tensors
-  // of abandoned calls.
+  // Destroyed last to first: the queue's thread uses the transport, and both the
+  // tensors of abandoned calls.
   std::shared_ptr<TransportGroup> group_;  // Shared with the works.
   std::unique_ptr<Transport> transport_;
   const int rank_;

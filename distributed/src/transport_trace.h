@@ -10,8 +10,8 @@
 
 namespace shardopt::distributed {
 
-/// From its construction until the last of its parts is over; nothing if the timeline is
-/// null or off.
+/// From its construction until the last of its parts is over; nothing if the timeline
+/// is null or off.
 class TransportTrace {
  public:
   TransportTrace(std::shared_ptr<Timeline> timeline, std::string track,

@@ -23,9 +23,11 @@ void TransportGroup::drop_finished() {
   std::erase_if(unconfirmed, [this](const LaunchedCall& started) {
     if (!started.is_over()) return false;
     try {
-      for (const auto& part : started.call->parts) (void)part->wait_for(milliseconds(1));
+      for (const auto& part : started.call->parts)
+        (void)part->wait_for(milliseconds(1));
     } catch (const std::exception& error) {
-      if (failure.empty()) failure = started.call->id.what + " failed: " + one_line(error);
+      if (failure.empty())
+        failure = started.call->id.what + " failed: " + one_line(error);
     }
     return true;
   });
@@ -82,9 +84,12 @@ void TransportWork::complete() {
   TransportCall& call = *started_.call;
   const auto start = std::chrono::steady_clock::now();
   if (started_.launched.valid()) {
-    wait_patiently(group_->context, call.id, [this](milliseconds limit) {
-      return started_.launched.wait_for(limit) == std::future_status::ready;
-    }, start);
+    wait_patiently(
+        group_->context, call.id,
+        [this](milliseconds limit) {
+          return started_.launched.wait_for(limit) == std::future_status::ready;
+        },
+        start);
     started_.launched.get();
   }
   for (const auto& part : call.parts) wait_for_part(*part, *group_, call.id, start);

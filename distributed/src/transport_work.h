@@ -41,7 +41,7 @@ struct LaunchedCall {
 /// What a communicator shares with its works.
 struct TransportGroup {
   GroupContext context;
-  bool is_stream_ordered = false;  ///< See Transport.
+  bool is_stream_ordered = false;    ///< See Transport.
   std::optional<BufferPool> pool{};  ///< Made with the first buffer, on its device.
   /// Calls whose Work was destroyed before its `wait` returned: they stay alive here,
   /// until they are over.

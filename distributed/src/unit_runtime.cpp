@@ -133,9 +133,10 @@ void UnitRuntime::gradient_ready(UnitState& unit, std::size_t parameter) {
     in_backward_.push_back(&unit);
   }
   if (is_sync_on_ && unit.is_reduced) {
-    SHARDOPT_THROW(ShardingError, "a gradient of unit '", unit.name,
-                   "' came after another unit's backward had begun: the graph has parts "
-                   "of it that do not come from its forward");
+    SHARDOPT_THROW(
+        ShardingError, "a gradient of unit '", unit.name,
+        "' came after another unit's backward had begun: the graph has parts "
+        "of it that do not come from its forward");
   }
   unit.has_gradient[parameter] = true;
   try_finish(unit);

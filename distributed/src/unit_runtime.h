@@ -20,10 +20,10 @@ namespace shardopt::distributed {
 inline constexpr char kComputeTrack[] = "compute";
 
 /// Order and overlap. Gathers follow the order of runs. A unit's reduction starts when
-/// the backward of the next unit that is no part of it begins, or all ends: points that every
-/// rank passes in the same order, whichever parameters get gradients there, so that no
-/// rank waits in one collective for another that waits in a different one. Without
-/// overlap every collective is waited for where it starts.
+/// the backward of the next unit that is no part of it begins, or all ends: points that
+/// every rank passes in the same order, whichever parameters get gradients there, so
+/// that no rank waits in one collective for another that waits in a different one.
+/// Without overlap every collective is waited for where it starts.
 ///
 /// Thread safety: none.
 class UnitRuntime {

@@ -26,8 +26,7 @@ bool UnitState::has_all_gradients() const {
          gradients.count();
 }
 
-UnitCall::UnitCall(UnitState& called, UnitState* before,
-                   std::vector<UnitState*> around)
+UnitCall::UnitCall(UnitState& called, UnitState* before, std::vector<UnitState*> around)
     : unit(called), previous(before), enclosing(std::move(around)) {
   for (UnitState* member : unit.working_set) {
     versions.push_back(member->storage.version());

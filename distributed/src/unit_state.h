@@ -52,9 +52,9 @@ struct UnitCall {
   UnitCall& operator=(const UnitCall&) = delete;
 
   UnitState& unit;
-  UnitState* previous;            ///< Ended before this one: its backward comes next.
-  std::vector<UnitState*> enclosing;  ///< Whose forwards this one was a part of.
-  std::vector<int64_t> versions;      ///< Of the working set's masters.
+  UnitState* previous;  ///< Ended before this one: its backward comes next.
+  std::vector<UnitState*> enclosing;      ///< Whose forwards this one was a part of.
+  std::vector<int64_t> versions;          ///< Of the working set's masters.
   std::vector<CallCount> pending_counts;  ///< Of the working set.
   bool is_pending = true;
   int backward_id = -1;  ///< The last backward that reached it.

@@ -36,8 +36,8 @@ TEST(DigestTest, SignsOfNeighboursDoNotCancel) {
 TEST(DigestTest, TellsShapesAndDtypesOfTheSameBytesApart) {
   const at::Tensor zeros = at::zeros({6});
   const std::set<uint64_t> seen{digest(zeros), digest(zeros.view({2, 3})),
-                                digest(zeros.view({3, 2})), digest(zeros.view(at::kInt)),
-                                digest(at::zeros({7}))};
+                                digest(zeros.view({3, 2})),
+                                digest(zeros.view(at::kInt)), digest(at::zeros({7}))};
   EXPECT_EQ(seen.size(), 5U);
 }
 
@@ -49,9 +49,12 @@ TEST(DigestTest, DependsOnValuesAndNotOnMemory) {
 }
 
 TEST(DigestTest, TellsTextsApartAlsoByZerosAtTheirEnd) {
-  const std::set<uint64_t> seen{digest(""), digest(std::string(1, '\0')),
-                                digest(std::string(2, '\0')), digest("a"),
-                                digest("b"), digest("aaaaaaaaa")};
+  const std::set<uint64_t> seen{digest(""),
+                                digest(std::string(1, '\0')),
+                                digest(std::string(2, '\0')),
+                                digest("a"),
+                                digest("b"),
+                                digest("aaaaaaaaa")};
   EXPECT_EQ(seen.size(), 6U);
   EXPECT_EQ(digest("abc"), digest("abc"));
 }

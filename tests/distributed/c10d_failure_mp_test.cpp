@@ -112,7 +112,8 @@ TEST(C10dFailureMpTest, RanksThatDoNotJoinAreNamed) {
   const test::ScratchDir scratch;
   const auto store = store_of({0, 3, scratch.path().string()});
   expect_error<CommError>(
-      "group 'shard' on rank 0 of 3: rank 1, 2 did not join: timed out after 200 ms", [&] {
+      "group 'shard' on rank 0 of 3: rank 1, 2 did not join: timed out after 200 ms",
+      [&] {
         (void)make_c10d_communicator(
             store, "shard",
             {.rank = 0, .size = 3, .timeout = std::chrono::milliseconds(200)});

@@ -51,10 +51,15 @@ TEST(CheckedCommunicatorTest, OtherCollectiveIsNamed) {
 }
 
 TEST(CheckedCommunicatorTest, OtherShapeIsNamed) {
-  expect_disagreement([](Communicator& comm) { return sum_of(comm, at::ones({3, 4})); },
-                      [](Communicator& comm) { return sum_of(comm, at::ones({4, 3})); },
-                      "rank 0 called all_reduce sum of Float [3, 4], but rank 1 called "
-                      "all_reduce sum of Float [4, 3]");
+  expect_disagreement(
+      [](Communicator& comm) {
+        return sum_of(comm, at::ones({3, 4}));
+      },
+      [](Communicator& comm) {
+        return sum_of(comm, at::ones({4, 3}));
+      },
+      "rank 0 called all_reduce sum of Float [3, 4], but rank 1 called "
+      "all_reduce sum of Float [4, 3]");
 }
 
 TEST(CheckedCommunicatorTest, OtherDtypeIsNamed) {
@@ -80,9 +85,10 @@ TEST(CheckedCommunicatorTest, OtherCutIsNamed) {
       return comm.all_gather(whole, Shard(offsets, comm.rank()));
     };
   };
-  expect_disagreement(gather({0, 2, 4}), gather({0, 1, 4}),
-                      "rank 0 called all_gather of Float [4] cut at [0, 2, 4], but rank "
-                      "1 called all_gather of Float [4] cut at [0, 1, 4]");
+  expect_disagreement(
+      gather({0, 2, 4}), gather({0, 1, 4}),
+      "rank 0 called all_gather of Float [4] cut at [0, 2, 4], but rank "
+      "1 called all_gather of Float [4] cut at [0, 1, 4]");
 }
 
 TEST(CheckedCommunicatorTest, OtherRootIsNamed) {

@@ -30,9 +30,10 @@ StateTree state_of(const Mesh& mesh) {
 
 TEST(DivergenceTest, AgreeingRanksHaveNoneAtAnyMesh) {
   for (const auto& [replicate, shard] : {std::pair(1, 3), {2, 2}, {3, 1}, {1, 1}}) {
-    test::run_mesh_ranks({.shard = shard, .replicate = replicate}, [](const Mesh& mesh) {
-      EXPECT_EQ(diverged_entries(mesh, state_of(mesh)), Names{});
-    });
+    test::run_mesh_ranks({.shard = shard, .replicate = replicate},
+                         [](const Mesh& mesh) {
+                           EXPECT_EQ(diverged_entries(mesh, state_of(mesh)), Names{});
+                         });
   }
 }
 

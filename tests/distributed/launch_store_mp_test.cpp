@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <fstream>
+#include <thread>
 
 #include <gtest/gtest.h>
 #include <torch/csrc/distributed/c10d/FileStore.hpp>
@@ -87,20 +88,29 @@ TEST(LaunchStoreMpTest, RanksMeetAtHostOfRankZero) {
   });
 }
 
-TEST(LaunchStoreMpTest, RanksAreClientsOfTheAgentBelowTheAttempt) {
+TEST(LaunchStoreMpTest, RanksAreClientsOfTheAgentBelowAPrefixOfTheirAttempt) {
   ::c10d::TCPStoreOptions options;
   options.port = 0;
   options.isServer = true;
   options.waitWorkers = false;
   const auto agent = c10::make_intrusive<::c10d::TCPStore>("127.0.0.1", options);
-  Launch launch = launch_of(0, 2, agent->getPort());
-  launch.agent_store = true;
-  launch.restart_count = 3;
+  for (const char* attempt : {"1", "2"}) {
+    c10::intrusive_ptr<::c10d::Store> stores[2];
+    const auto join = [&](int rank) {
+      Launch launch = launch_of(rank, 2, agent->getPort());
+      launch.agent_store = true;
+      launch.restart_count = rank;  // as agents may that count differently
+      stores[rank] = make_store(launch, kTimeout);
+    };
+    std::thread other([&] { join(1); });
+    join(0);
+    other.join();
 
-  const auto store = make_store(launch, kTimeout);
-  store->set("key", "value");
-
-  EXPECT_TRUE(agent->check({"/worker/attempt_3/key"}));
+    EXPECT_FALSE(stores[0]->check({"key"}));
+    stores[1]->set("key", attempt);
+    EXPECT_EQ(stores[0]->get_to_str("key"), attempt);
+    EXPECT_TRUE(agent->check({c10::str("/attempt/", attempt, "//key")}));
+  }
 }
 
 TEST(LaunchStoreMpTest, TakenPortIsNamedError) {

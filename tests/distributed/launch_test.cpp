@@ -20,10 +20,9 @@ const Variables kPlain{{"RANK", "3"},        {"WORLD_SIZE", "4"},
                        {"LOCAL_RANK", "1"},  {"LOCAL_WORLD_SIZE", "2"},
                        {"MASTER_ADDR", "a"}, {"MASTER_PORT", "2900"}};
 
-const Variables kTorchrun =
-    with(kPlain, {{"TORCHELASTIC_RUN_ID", "run"},
-                  {"TORCHELASTIC_RESTART_COUNT", "2"},
-                  {"TORCHELASTIC_USE_AGENT_STORE", "True"}});
+const Variables kTorchrun = with(kPlain, {{"TORCHELASTIC_RUN_ID", "run"},
+                                          {"TORCHELASTIC_RESTART_COUNT", "2"},
+                                          {"TORCHELASTIC_USE_AGENT_STORE", "True"}});
 
 // What a launcher of one rank sets; nobody else is at the address.
 const Variables kOneByHand{

@@ -16,9 +16,9 @@ namespace {
 
 const c10::Device kFirstGpu(c10::kCUDA, 0);
 
-// NCCL takes one rank per GPU, so that one GPU makes a group of one: a communicator would
-// not send anything there, but a transport does. What more ranks mean is proven over Gloo
-// and MPI through the same interface.
+// NCCL takes one rank per GPU, so that one GPU makes a group of one: a communicator
+// would not send anything there, but a transport does. What more ranks mean is proven
+// over Gloo and MPI through the same interface.
 class NcclTransportTest : public testing::Test {
  protected:
   void SetUp() override {
@@ -67,8 +67,8 @@ TEST_F(NcclTransportTest, LivesBesideGloo) {
       make_backend(store, "control", {.rank = 0, .size = 1}, {}), c10::kCPU);
   at::Tensor on_cpu = at::ones({4});
   at::Tensor on_gpu = at::ones({4}, on_gpu_);
-  EXPECT_TRUE(gloo->all_reduce(on_cpu, ReduceOp::kMax)->wait_for(
-      std::chrono::seconds(10)));
+  EXPECT_TRUE(
+      gloo->all_reduce(on_cpu, ReduceOp::kMax)->wait_for(std::chrono::seconds(10)));
   EXPECT_TRUE(transport_->all_reduce(on_gpu, ReduceOp::kMax)->wait_for({}));
   EXPECT_TRUE(at::equal(on_cpu, on_gpu.cpu()));
 }

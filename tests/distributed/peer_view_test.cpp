@@ -27,11 +27,11 @@ PeerReport report(int64_t beat, int64_t calls, PeerStatus status = PeerStatus::k
 PeerView view() { return {0, 3, milliseconds(100)}; }
 
 TEST(PeerReportTest, ReadsBackWhatItWrites) {
-  const PeerReport report{.beat = 12,
-                          .status = PeerStatus::kFailed,
-                          .why = "disk full: 3 of 4",
-                          .progress = {{"shard/0", {5, "barrier"}},
-                                       {"with space", {9, "all_gather"}}}};
+  const PeerReport report{
+      .beat = 12,
+      .status = PeerStatus::kFailed,
+      .why = "disk full: 3 of 4",
+      .progress = {{"shard/0", {5, "barrier"}}, {"with space", {9, "all_gather"}}}};
   const auto read = parse_report(to_text(report));
   ASSERT_TRUE(read);
   EXPECT_EQ(read->beat, 12);

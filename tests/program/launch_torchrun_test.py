@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 import unittest
 
 from case import needs_torch
@@ -15,6 +16,10 @@ ENDLESS_AT_FIRST = ('echo $$$$ >"$0/pid-$RANK-$TORCHELASTIC_RESTART_COUNT"; '
                     '"$@" --show-launch; '
                     'test "$TORCHELASTIC_RESTART_COUNT" = 1 || '
                     'set -- "$@" --set train.steps=100000; exec "$@"')
+
+# The same, until a file tells them apart.
+ENDLESS_UNTIL_TOLD = ('echo $$$$ >"$0/pid-$RANK"; test -e "$0/restarted" || '
+                      'set -- "$@" --set train.steps=100000; exec "$@"')
 
 
 @needs_torch
@@ -82,6 +87,29 @@ class TorchrunTest(LaunchCase):
             [(block["rank"], block["restart"]) for block in self.shown(ended.out)],
             [("0", "0"), ("0", "1"), ("1", "0"), ("1", "1")])
         self.assert_trained(ended.out, "torchrun", 2)
+
+    def test_a_killed_rank_starts_a_job_of_two_nodes_again(self):
+        # The other node's agent takes that for a change of membership, and counts none.
+        options = ["--nnodes=2", "--nproc-per-node=1", "--rdzv-backend=c10d",
+                   f"--rdzv-endpoint=127.0.0.1:{free_port()}", "--rdzv-id=again",
+                   "--local-addr=127.0.0.1", "--max-restarts=2"]
+        command = ["/bin/sh", "-c", ENDLESS_UNTIL_TOLD, str(self.folder),
+                   *self.program(output__path=self.folder / "run", output__log_every=1)]
+        jobs = [torchrun(options, command)] * 2
+        with Started(jobs, [launcher_environment()] * 2) as started:
+            log = self.folder / "run" / "metrics.csv"
+            self.wait_until(lambda: log.exists() and log.read_text().count("\n") > 3)
+            (self.folder / "restarted").touch()
+            os.kill(int((self.folder / "pid-1").read_text()), signal.SIGKILL)
+            ended = started.wait()
+        self.assertEqual([one.code for one in ended], [0, 0], ended)
+        self.assertIn("step 3/3", ended[0].out + ended[1].out)
+
+    def wait_until(self, is_so):
+        end = time.monotonic() + 60
+        while not is_so():
+            self.assertLess(time.monotonic(), end)
+            time.sleep(0.1)
 
     def test_the_cause_is_in_the_summary(self):
         absent = self.folder / "absent.txt"

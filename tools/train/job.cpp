@@ -65,7 +65,8 @@ void fail(const Job& job, const std::exception& error) {
     job.meeting.watch->wait_for_peers(kPeersLimit);
   }
   std::fflush(nullptr);
-  // Without a watch peers can be told in no other way; what mpirun started waits in MPI.
+  // Without a watch peers can be told in no other way; what mpirun started waits in
+  // MPI.
   const bool is_mute = has_peers && !job.meeting.watch &&
                        job.launch->meeting == distributed::MeetingKind::kMpi;
   if (is_mute) abort_mpi_if_used();

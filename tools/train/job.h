@@ -17,8 +17,9 @@ struct Job {
 };
 
 /// Writes one line with the rank to standard error, and the file that torchrun reads if
-/// it has named one; then tells the peers, and waits for a moment until they have failed as
-/// well, since a launcher kills them when the first rank ends. Ends the process.
+/// it has named one; then tells the peers, and waits for a moment until they have
+/// failed as well, since a launcher kills them when the first rank ends. Ends the
+/// process.
 [[noreturn]] void fail(const Job& job, const std::exception& error);
 
 }  // namespace shardopt::train

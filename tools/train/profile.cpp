@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include <nlohmann/json.hpp>
 #include <torch/types.h>
+#include <nlohmann/json.hpp>
 
 #include "shardopt/core/error.h"
 #include "shardopt/core/shard.h"
@@ -30,8 +30,7 @@ json metadata(const char* what, int rank, int thread, const std::string& name) {
 // Times are in microseconds, as the format has them.
 json events_of(const std::vector<distributed::Timeline::Span>& spans, int rank) {
   json events = json::array();
-  events.push_back(
-      metadata("process_name", rank, 0, "rank " + std::to_string(rank)));
+  events.push_back(metadata("process_name", rank, 0, "rank " + std::to_string(rank)));
   std::map<std::string, int> threads;
   for (const auto& span : spans) {
     const auto [track, is_new] =

@@ -190,7 +190,7 @@ int run_training(const config::TrainConfig& config, const Job& job) {
   Profile profile(config.profile, mesh, *job.meeting.timeline);
   std::unique_ptr<Reporter> reporter;
   run_agreed(mesh.world(), [&] {
-    const bool is_restarted = job.launch->restart_count > 0;
+    const bool is_restarted = job.meeting.launch.restart_count > 0;
     if (is_speaker && has_folder) prepare_output_folder(config.output, is_restarted);
     if (is_speaker) profile.prepare();
     reporter = std::make_unique<Reporter>(config, is_speaker);

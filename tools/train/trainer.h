@@ -46,9 +46,9 @@ class Trainer {
   /// Throws ConfigError if the last step was skipped: training did not do its work.
   void check_outcome() const;
 
-  /// Throws ShardingError on every rank, naming entries, if ranks that share state after
-  /// step number `step` disagree about it: counters, lr, and on replicas every row of
-  /// weights and moments.
+  /// Throws ShardingError on every rank, naming entries, if ranks that share state
+  /// after step number `step` disagree about it: counters, lr, and on replicas every
+  /// row of weights and moments.
   void check_divergence(int64_t step) const;
 
   /// Mean loss over samples spread evenly over the validation text, the same whatever

@@ -35,13 +35,13 @@ struct C10dOptions {
 /// absent or stopped peer is noticed after the backend's timeout.
 ///
 /// On CUDA a wait returns at once: what follows on the current stream comes after the
-/// collective. Its failure is noticed by a later call or wait. NCCL's own threads do not
-/// end the process, whatever TORCH_NCCL_ASYNC_ERROR_HANDLING was.
+/// collective. Its failure is noticed by a later call or wait. NCCL's own threads do
+/// not end the process, whatever TORCH_NCCL_ASYNC_ERROR_HANDLING was.
 ///
-/// Ignores SIGPIPE from then on, unless the process handles it: a peer that is gone is an
-/// error. Blocks until all `options.size` ranks have joined under `name` in `store`. Throws
-/// CommError if they have not within the timeout, ConfigError if the device is CUDA
-/// and this build or machine has no NCCL.
+/// Ignores SIGPIPE from then on, unless the process handles it: a peer that is gone is
+/// an error. Blocks until all `options.size` ranks have joined under `name` in `store`.
+/// Throws CommError if they have not within the timeout, ConfigError if the device is
+/// CUDA and this build or machine has no NCCL.
 [[nodiscard]] std::unique_ptr<Communicator> make_c10d_communicator(
     const c10::intrusive_ptr<::c10d::Store>& store, const std::string& name,
     const C10dOptions& options, GroupContext context = {});

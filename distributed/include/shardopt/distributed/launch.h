@@ -42,7 +42,7 @@ struct Launch {
   int master_port = 0;
   /// torchrun's agent hosts the store: every rank is a client of it.
   bool agent_store = false;
-  int restart_count = 0;   ///< Of the job, by torchrun or Slurm.
+  int restart_count = 0;  ///< Of the job, by torchrun or Slurm.
 };
 
 /// Reads an environment variable; nullopt if unset.
@@ -69,9 +69,9 @@ using Environment = std::function<std::optional<std::string>(const std::string&)
                                  const Environment& environment);
 
 /// The store through which the ranks of `launch`, whose meeting is kAddress, meet. Rank
-/// 0 hosts it, unless torchrun's agent does. Keys lie below a prefix of the restart
-/// attempt. Throws ConfigError if the port is taken (naming it), CommError after
-/// `timeout`.
+/// 0 hosts it, unless torchrun's agent does. Keys lie below a prefix that the ranks of
+/// this attempt agree on. Throws ConfigError if the port is taken (naming it) or the
+/// address does not resolve, CommError after `timeout`. Collective.
 [[nodiscard]] c10::intrusive_ptr<::c10d::Store> make_store(
     const Launch& launch, std::chrono::milliseconds timeout);
 

@@ -21,7 +21,7 @@ class WaitLimit;
 
 /// The ranks of a launch, met: what its groups share. Outlives them.
 struct Meeting {
-  Launch launch{};
+  Launch launch{};  ///< As the ranks have met: restarts are known to rank 0 at least.
   std::shared_ptr<StoreHandle> store{};  // Shared by copies; null with one rank.
   std::shared_ptr<WaitLimit> limit{};    // Shared with the groups, as are
   std::shared_ptr<PeerWatch> watch{};    // the watch (null with one rank) and
@@ -37,15 +37,15 @@ struct Meeting {
                            std::function<void(const std::string&)> on_late = {});
 
 struct MeshShape {
-  int shard = 0;      ///< Ranks that hold one copy of the model; 0: what the rest leaves.
-  int replicate = 1;  ///< Copies; 0: as many as there are ranks for.
+  int shard = 0;  ///< Ranks that hold one copy of the model; 0: what the rest leaves.
+  int replicate = 1;               ///< Copies; 0: as many as there are ranks for.
   c10::Device device = c10::kCPU;  ///< Where the tensors of its collectives are.
   BackendKind backend = BackendKind::kAuto;
   bool check_calls = false;  ///< See make_checked_communicator.
 };
 
-/// `shard` and `replicate` for `size` ranks, zeros filled in. Throws ConfigError, naming
-/// mesh.shard and mesh.replicate, if they do not make `size`.
+/// `shard` and `replicate` for `size` ranks, zeros filled in. Throws ConfigError,
+/// naming mesh.shard and mesh.replicate, if they do not make `size`.
 [[nodiscard]] MeshShape complete(MeshShape shape, int size);
 
 /// What kAuto means for `device`. Throws ConfigError, naming mesh.backend, if a backend

@@ -82,11 +82,14 @@ class LostPeerTest(SignalCase):
     WAIT_SECONDS = 5  # The longest wait from SIGTERM on.
     LIMIT_SECONDS = 8  # That, a second, and the end of a process.
 
-    def test_after_sigterm_nobody_waits_long_for_a_lost_peer(self):
+    def lose_a_peer(self, pause_seconds):
+        """Seconds from SIGTERM, `pause_seconds` after a peer was stopped, to the end of
+        the others; and how they ended."""
         entry = [*self.endless, "--set", "mesh.timeout_seconds=300"]
         with start_ranks([entry] * RANKS) as started:
             started.read_until("step 3/")
             started.processes[1].send_signal(signal.SIGSTOP)
+            time.sleep(pause_seconds)
             begin = time.monotonic()
             for rank in (0, 2):
                 started.processes[rank].send_signal(signal.SIGTERM)
@@ -95,28 +98,20 @@ class LostPeerTest(SignalCase):
             seconds = time.monotonic() - begin
             started.processes[1].kill()
             ended = started.wait()
+        return seconds, [ended[0], ended[2]]
+
+    def test_after_sigterm_nobody_waits_long_for_a_lost_peer(self):
+        seconds, others = self.lose_a_peer(pause_seconds=0)
         self.assertLess(seconds, self.LIMIT_SECONDS)
-        for rank in (0, 2):
-            self.assertEqual(ended[rank].code, 1)
-            self.assertIn("missing: rank 1 (no sign of life", ended[rank].err)
+        for one in others:
+            self.assertEqual(one.code, 1)
+            self.assertIn("missing: rank 1 (no sign of life", one.err)
 
     def test_sigterm_after_a_peer_was_lost_ends_the_wait_for_it(self):
-        entry = [*self.endless, "--set", "mesh.timeout_seconds=300"]
-        with start_ranks([entry] * RANKS) as started:
-            started.read_until("step 3/")
-            started.processes[1].send_signal(signal.SIGSTOP)
-            time.sleep(2)  # The others wait by now.
-            begin = time.monotonic()
-            for rank in (0, 2):
-                started.processes[rank].send_signal(signal.SIGTERM)
-            for rank in (0, 2):
-                started.processes[rank].wait(3 * self.LIMIT_SECONDS)
-            seconds = time.monotonic() - begin
-            started.processes[1].kill()
-            ended = started.wait()
+        seconds, others = self.lose_a_peer(pause_seconds=2)  # They wait by then.
         self.assertLess(seconds, self.LIMIT_SECONDS)
         self.assertGreater(seconds, self.WAIT_SECONDS - 1)
-        self.assertEqual([ended[0].code, ended[2].code], [1, 1])
+        self.assertEqual([one.code for one in others], [1, 1])
 
 
 @needs_torch

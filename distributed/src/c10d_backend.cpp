@@ -9,6 +9,7 @@
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 
 #include "broken_pipe.h"
+#include "library_function.h"
 #include "nccl_backend.h"
 #include "one_line.h"
 #include "own_address.h"
@@ -81,10 +82,8 @@ BackendPtr make_gloo_backend(const StorePtr& store, const C10dOptions& options) 
       ::c10d::ProcessGroupGloo::Options::create_default(options.timeout));
 }
 
-// The library stays open: its code lives as long as any backend made by it.
 MakeNcclBackend* open_nccl(c10::Device device) {
-  void* library = dlopen(kNcclLibrary, RTLD_NOW | RTLD_LOCAL);
-  void* make = library == nullptr ? nullptr : dlsym(library, kMakeNcclBackend);
+  void* make = find_library_function(kNcclLibrary, kMakeNcclBackend);
   if (make == nullptr) {
     SHARDOPT_THROW(ConfigError, "device ", device, ": this build has no NCCL (",
                    dlerror(), ")");

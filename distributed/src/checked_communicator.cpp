@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -11,8 +10,10 @@
 #include <ATen/ops/zeros.h>
 #include <c10/core/InferenceMode.h>
 
+#include "shardopt/core/digest.h"
 #include "shardopt/core/error.h"
 #include "shardopt/core/shard.h"
+#include "shardopt/distributed/layout.h"
 
 namespace shardopt::distributed {
 namespace {
@@ -23,7 +24,7 @@ constexpr int64_t kRecordBytes = 160;
 std::string fitting(std::string text) {
   constexpr auto kMost = static_cast<std::size_t>(kRecordBytes);
   if (text.size() <= kMost) return text;
-  const std::string hash = c10::str("... #", std::hash<std::string>()(text));
+  const std::string hash = c10::str("... #", digest(text));
   text.resize(kMost - hash.size());
   return text + hash;
 }
@@ -46,8 +47,7 @@ class CheckedCommunicator final : public Communicator {
 
  private:
   std::unique_ptr<Work> start_all_reduce(at::Tensor& tensor, ReduceOp op) override {
-    static constexpr const char* kOps[] = {" sum", " min", " max"};
-    compare(Collective::kAllReduce, kOps[static_cast<int>(op)] + describe(tensor));
+    compare(Collective::kAllReduce, c10::str(" ", op_name(op)) + describe(tensor));
     return inner_->all_reduce(tensor, op);
   }
 
@@ -88,7 +88,7 @@ class CheckedCommunicator final : public Communicator {
     at::Tensor records = at::zeros({size(), kRecordBytes}, at::kByte);
     auto* bytes = static_cast<char*>(records.mutable_data_ptr());
     std::memcpy(bytes + rank() * kRecordBytes, own.data(), own.size());
-    inner_->all_gather(records, equal_cut(1))->wait();
+    inner_->all_gather(records, one_row_each())->wait();
     ++calls_;
     const auto call_of = [bytes](int rank) {
       const char* record = bytes + rank * kRecordBytes;
@@ -110,7 +110,7 @@ class CheckedCommunicator final : public Communicator {
     int64_t* own = entries + 2 * rank() * size();
     std::ranges::copy(input_rows, own);
     std::ranges::copy(output_rows, own + size());
-    inner_->all_gather(counts, equal_cut(1))->wait();
+    inner_->all_gather(counts, one_row_each())->wait();
     for (int from = 0; from < size(); ++from) {
       for (int to = 0; to < size(); ++to) {
         const int64_t sent = entries[2 * from * size() + to];
@@ -123,10 +123,8 @@ class CheckedCommunicator final : public Communicator {
     }
   }
 
-  [[nodiscard]] Shard equal_cut(int64_t rows) const {
-    std::vector<int64_t> offsets;
-    for (int rank = 0; rank <= size(); ++rank) offsets.push_back(rank * rows);
-    return {std::move(offsets), rank()};
+  [[nodiscard]] Shard one_row_each() const {
+    return {chunk_offsets(size(), size()), rank()};
   }
 
   [[nodiscard]] std::string this_call(Collective kind) const {

@@ -1,5 +1,6 @@
 #include "shardopt/distributed/communicator.h"
 
+#include <array>
 #include <numeric>
 
 #include <ATen/core/Tensor.h>
@@ -72,6 +73,11 @@ void copy_alone(const at::Tensor& from, const at::Tensor& to) {
 }
 
 }  // namespace
+
+std::string_view op_name(ReduceOp op) {
+  static constexpr std::array<std::string_view, 3> kNames{"sum", "min", "max"};
+  return kNames.at(static_cast<std::size_t>(op));
+}
 
 void Work::wait() {
   using Clock = std::chrono::steady_clock;

@@ -11,6 +11,10 @@ namespace shardopt::distributed {
 /// Shuts down this process's TCP connections to `port`: whoever reads from one fails.
 void shut_down_connections_to(int port);
 
+/// How much longer than its own timeout a call of the store may take: those that end by
+/// themselves say more than one whose connection was shut down.
+inline constexpr std::chrono::milliseconds kStoreGrace{500};
+
 /// While it lives, and once `timeout` has passed, this process's TCP connections to
 /// `port` are shut down as they come, so that whoever reads from one fails. TCPStore's
 /// own timeout does not cover its first read.

@@ -24,7 +24,6 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kLeastLookAfter{5000};
 constexpr int kLooksPerTimeout = 10;
-constexpr milliseconds kStoreGrace{500};
 
 std::shared_ptr<PeerWatch> make_watch(const Meeting& meeting, milliseconds timeout,
                                       std::function<void(const std::string&)> on_late) {

@@ -25,8 +25,6 @@ using StorePtr = c10::intrusive_ptr<::c10d::Store>;
 using TcpStorePtr = c10::intrusive_ptr<::c10d::TCPStore>;
 using std::chrono::milliseconds;
 
-constexpr milliseconds kStoreGrace{500};
-
 enum class StoreRole : uint8_t { kHost, kMember, kVisitor };
 
 // A visitor is not counted among those that the host waits for; port 0 is any free one,

@@ -14,6 +14,7 @@
 #include <c10/util/Exception.h>
 #include <c10/util/StringUtil.h>
 
+#include "library_function.h"
 #include "one_line.h"
 #include "patience.h"
 #include "shardopt/core/error.h"
@@ -179,8 +180,7 @@ std::unique_ptr<MpiGroup> make_together(MpiProcess& mpi, const std::vector<int>&
 
 MpiLibrary& open_mpi_library(const char* name) {
   // Global: MPI's plugins look for its symbols.
-  void* const library = dlopen(name, RTLD_NOW | RTLD_GLOBAL);
-  void* const get = library == nullptr ? nullptr : dlsym(library, kGetMpiLibrary);
+  void* const get = find_library_function(name, kGetMpiLibrary, SymbolScope::kGlobal);
   if (get == nullptr) {
     SHARDOPT_THROW(ConfigError, "this build has no MPI (", dlerror(),
                    "); install libopenmpi-dev and configure again");

@@ -1,7 +1,5 @@
 #include "pack_pieces_cuda.h"
 
-#include <dlfcn.h>
-
 #include <vector>
 
 #include <ATen/ops/empty.h>
@@ -10,6 +8,7 @@
 #include <c10/core/impl/VirtualGuardImpl.h>
 #include <c10/util/Exception.h>
 
+#include "library_function.h"
 #include "pack_pieces.h"
 
 namespace shardopt::distributed {
@@ -21,11 +20,9 @@ PackType pack_type(at::ScalarType dtype) {
   return dtype == at::kBFloat16 ? PackType::kBFloat16 : PackType::kHalf;
 }
 
-// The library stays open: its code lives as long as the packing.
 LaunchPacking* open_kernel() {
-  void* library = dlopen(kPackLibrary, RTLD_NOW | RTLD_LOCAL);
-  void* launch = library == nullptr ? nullptr : dlsym(library, kLaunchPacking);
-  return reinterpret_cast<LaunchPacking*>(launch);
+  return reinterpret_cast<LaunchPacking*>(
+      find_library_function(kPackLibrary, kLaunchPacking));
 }
 
 struct RunList {

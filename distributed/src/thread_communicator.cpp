@@ -42,10 +42,8 @@ class ThreadCommunicator final : public Communicator {
 
  private:
   std::unique_ptr<Work> start_all_reduce(at::Tensor& tensor, ReduceOp op) override {
-    static constexpr const char* kOps[] = {"sum", "min", "max"};
-    return start(Collective::kAllReduce,
-                 c10::str(" ", kOps[static_cast<int>(op)], " of "), {.input = tensor},
-                 reduce_for_all(op));
+    return start(Collective::kAllReduce, c10::str(" ", op_name(op), " of "),
+                 {.input = tensor}, reduce_for_all(op));
   }
 
   std::unique_ptr<Work> start_all_gather(at::Tensor& whole, const Shard& cut) override {

@@ -56,18 +56,7 @@ TEST(C10dCommunicatorMpTest, GroupsOfOneStoreAreKeptApartByName) {
     const C10dOptions options{.rank = env.rank, .size = env.size};
     const auto one = make_c10d_communicator(store, "one", options);
     const auto other = make_c10d_communicator(store, "other", options);
-    at::Tensor ones = at::ones({2});
-    at::Tensor twos = at::full({2}, 2.0);
-
-    const auto first = env.rank == 0 ? one->all_reduce(ones, ReduceOp::kSum)
-                                     : other->all_reduce(twos, ReduceOp::kSum);
-    const auto second = env.rank == 0 ? other->all_reduce(twos, ReduceOp::kSum)
-                                      : one->all_reduce(ones, ReduceOp::kSum);
-    first->wait();
-    second->wait();
-
-    EXPECT_TRUE(at::equal(ones, at::full({2}, 2.0)));
-    EXPECT_TRUE(at::equal(twos, at::full({2}, 4.0)));
+    expect_apart(*one, *other);
   });
 }
 

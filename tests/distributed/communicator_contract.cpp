@@ -5,6 +5,7 @@
 #include <fstream>
 #include <iterator>
 
+#include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
 #include "shardopt/distributed/layout.h"
@@ -57,6 +58,21 @@ void run_contract(Communicator& communicator) {
     contract_case.run(communicator);
     report(contract_case.name, failed_assertions() == before);
   }
+}
+
+void expect_apart(Communicator& one, Communicator& other) {
+  at::Tensor ones = at::ones({2});
+  at::Tensor twos = at::full({2}, 2.0);
+
+  const auto first = one.rank() == 0 ? one.all_reduce(ones, ReduceOp::kSum)
+                                     : other.all_reduce(twos, ReduceOp::kSum);
+  const auto second = one.rank() == 0 ? other.all_reduce(twos, ReduceOp::kSum)
+                                      : one.all_reduce(ones, ReduceOp::kSum);
+  first->wait();
+  second->wait();
+
+  EXPECT_TRUE(at::equal(ones, at::full({2}, 2.0)));
+  EXPECT_TRUE(at::equal(twos, at::full({2}, 4.0)));
 }
 
 }  // namespace shardopt::distributed

@@ -35,6 +35,10 @@ inline constexpr char kContractReport[] = "SHARDOPT_CONTRACT_REPORT";
 /// file; of ranks that are threads, others may be blamed for a failure too.
 void run_contract(Communicator& communicator);
 
+/// That calls of two groups of the same 2 ranks do not meet each other, though each
+/// rank makes them in another order.
+void expect_apart(Communicator& one, Communicator& other);
+
 /// Cuts for `ranks` ranks: chunked, rising, with holes, all on the first or the last
 /// rank, of nothing.
 [[nodiscard]] std::vector<std::vector<int64_t>> sample_cuts(int ranks);

@@ -32,7 +32,7 @@ TEST(MeshTest, SingleMeshHasOneRank) {
 // Ranks 0 to 2 are one copy, 3 to 5 the other.
 TEST(MeshTest, RankOfTheWorldIsCopyTimesShardsPlusShard) {
   int rank = 0;
-  for (auto& groups : test::make_thread_mesh({.shard = 3, .replicate = 2})) {
+  for (auto& groups : make_thread_meshes(3, 2)) {
     const Mesh mesh(std::move(groups));
     EXPECT_EQ(mesh.rank(), rank);
     EXPECT_EQ(mesh.size(), 6);
@@ -50,8 +50,8 @@ TEST(MeshTest, WorldIsTheShardGroupWhereThereIsOneCopy) {
 }
 
 TEST(MeshTest, RejectsWorldThatIsNotReplicateTimesShard) {
-  auto ranks = test::make_thread_mesh({.shard = 2, .replicate = 2});
-  auto others = test::make_thread_mesh({.shard = 2, .replicate = 2});
+  auto ranks = make_thread_meshes(2, 2);
+  auto others = make_thread_meshes(2, 2);
   ranks[1].world = std::move(others[2].world);  // another rank
   EXPECT_THROW(Mesh(std::move(ranks[1])), c10::Error);
   ranks[2].world.reset();  // that of one copy

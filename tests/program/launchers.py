@@ -20,12 +20,10 @@ needs_mpirun = unittest.skipUnless(shutil.which("mpirun"), "there is no mpirun")
 
 def launcher_environment(**variables):
     """Ours with `variables`, without those of a launcher that has started us."""
-    ours = {name: value for name, value in clean_environment().items()
-            if not name.startswith(("OMPI_", "PMIX_", "SLURM_"))}
     if IS_ROOT:  # mpirun otherwise refuses to run.
         variables = {**variables, "OMPI_ALLOW_RUN_AS_ROOT": "1",
                      "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
-    return {**ours, **{name: str(value) for name, value in variables.items()}}
+    return {**clean_environment(), **{name: str(value) for name, value in variables.items()}}
 
 
 def torchrun(options, command):

@@ -1,16 +1,16 @@
 """A rank that fails, in every way there is, under every backend: how its peers end."""
 
 import dataclasses
+import math
 import os
 import re
 import statistics
 import unittest
 
-from launchers import launcher_environment, mpirun
+from launchers import HAS_MPI, launcher_environment, mpirun
 from program import Started, free_port, rank_environment
 
 PROGRAM = os.environ["SHARDOPT_FAILURE_PROGRAM"]
-HAS_MPI = os.environ["SHARDOPT_HAS_MPI"] == "1"
 RANKS = 3
 VICTIM = RANKS - 1  # The last rank is the one at fault.
 TIMEOUT_SECONDS = 2  # mesh.timeout_seconds
@@ -150,7 +150,8 @@ def print_table(repetitions):
         for backend in fault.backends if HAS_MPI else ("gloo",):
             outcomes = [provoke(fault, backend) for _ in range(repetitions)]
             times = [seconds for outcome in outcomes
-                     for rank, seconds in outcome.seconds.items() if rank != VICTIM]
+                     for rank, seconds in outcome.seconds.items()
+                     if rank != VICTIM] or [math.nan]
             right = sum(is_right(outcome, fault) for outcome in outcomes)
             wrong += repetitions - right
             line = outcomes[0].lines.get(0, "").split("failed: ", 1)[-1]

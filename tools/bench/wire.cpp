@@ -9,7 +9,7 @@
 
 #include "bench/cuts.h"
 #include "bench/subcommands.h"
-#include "shardopt/distributed/thread_communicator.h"
+#include "shardopt/distributed/thread_mesh.h"
 
 namespace shardopt::bench {
 namespace {
@@ -33,30 +33,6 @@ struct Ranks {
   int replicate;
 };
 
-// The groups of each rank of the world.
-std::vector<MeshGroups> make_groups(const Ranks& ranks) {
-  using distributed::make_thread_communicators;
-  const int size = ranks.shard * ranks.replicate;
-  std::vector<MeshGroups> groups(size);
-  for (int copy = 0; copy < ranks.replicate; ++copy) {
-    auto shard = make_thread_communicators(ranks.shard);
-    auto reduce = make_thread_communicators(ranks.shard);
-    for (int i = 0; i < ranks.shard; ++i) {
-      groups[copy * ranks.shard + i] = {std::move(shard[i]), std::move(reduce[i])};
-    }
-  }
-  if (ranks.replicate == 1) return groups;
-  for (int i = 0; i < ranks.shard; ++i) {
-    auto replicate = make_thread_communicators(ranks.replicate);
-    for (int copy = 0; copy < ranks.replicate; ++copy) {
-      groups[copy * ranks.shard + i].replicate = std::move(replicate[copy]);
-    }
-  }
-  auto world = make_thread_communicators(size);
-  for (int rank = 0; rank < size; ++rank) groups[rank].world = std::move(world[rank]);
-  return groups;
-}
-
 // What one rank's third step adds to its ledgers.
 Traffic traffic_of_rank(const Settings& settings, const distributed::Layout& layout,
                         MeshGroups groups) {
@@ -79,7 +55,8 @@ Traffic traffic_of_rank(const Settings& settings, const distributed::Layout& lay
 Traffic traffic_of_all(const Settings& settings, const distributed::Layout& layout,
                        const Ranks& ranks) {
   std::vector<std::future<Traffic>> futures;
-  for (MeshGroups& groups : make_groups(ranks)) {
+  auto meshes = distributed::make_thread_meshes(ranks.shard, ranks.replicate);
+  for (MeshGroups& groups : meshes) {
     futures.push_back(std::async(std::launch::async, traffic_of_rank,
                                  std::cref(settings), std::cref(layout),
                                  std::move(groups)));

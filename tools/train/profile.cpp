@@ -12,6 +12,7 @@
 
 #include "shardopt/core/error.h"
 #include "shardopt/core/shard.h"
+#include "shardopt/distributed/layout.h"
 #include "train/agreement.h"
 
 namespace shardopt::train {
@@ -52,11 +53,10 @@ json events_of(const std::vector<distributed::Timeline::Span>& spans, int rank) 
 std::vector<std::string> gather(distributed::Communicator& communicator,
                                 const std::string& text) {
   const int ranks = communicator.size();
-  std::vector<int64_t> one_each;
-  for (int rank = 0; rank <= ranks; ++rank) one_each.push_back(rank);
+  const Shard one_each(distributed::chunk_offsets(ranks, ranks), communicator.rank());
   at::Tensor lengths = at::zeros({ranks}, at::kLong);
   lengths[communicator.rank()] = static_cast<int64_t>(text.size());
-  communicator.all_gather(lengths, Shard(one_each, communicator.rank()))->wait();
+  communicator.all_gather(lengths, one_each)->wait();
   std::vector<int64_t> offsets{0};
   for (int rank = 0; rank < ranks; ++rank) {
     offsets.push_back(offsets.back() + lengths[rank].item<int64_t>());

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string_view>
 
 #include "shardopt/distributed/ledger.h"
 
@@ -18,6 +19,9 @@ class Shard;
 namespace shardopt::distributed {
 
 enum class ReduceOp : uint8_t { kSum, kMin, kMax };
+
+/// "sum", "min" or "max".
+[[nodiscard]] std::string_view op_name(ReduceOp op);
 
 /// A collective under way. It keeps its tensors alive; nobody writes an input, or
 /// touches an output, until `wait` has returned.

@@ -4,6 +4,12 @@
 
 namespace shardopt {
 
+std::vector<int64_t> whole_shape(const StateTensor& state) {
+  std::vector<int64_t> shape = state.tensor.sizes().vec();
+  if (state.shard && !shape.empty()) shape.front() = state.shard->global_rows();
+  return shape;
+}
+
 template <typename T>
 const T& StateTree::value(const std::string& key) const {
   const auto it = values.find(key);

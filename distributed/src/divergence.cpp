@@ -50,8 +50,9 @@ void collect(const StateTree& tree, const std::string& prefix, bool has_copies,
         {prefix + name, static_cast<int64_t>(digest(bytes_of(value)))});
   }
   for (const auto& [name, held] : tree.tensors) {
-    const bool is_own =
-        held.spread == Spread::kPerRank || (held.spread == Spread::kCut && !has_copies);
+    const bool is_own = held.spread == Spread::kPerRank ||
+                        held.spread == Spread::kFirstRank ||
+                        (held.spread == Spread::kCut && !has_copies);
     if (is_own) continue;
     auto& list = held.spread == Spread::kCut ? entries.on_replicas : entries.everywhere;
     list.push_back({prefix + name, static_cast<int64_t>(digest(held.tensor))});
@@ -98,15 +99,21 @@ std::vector<std::string> differing(Communicator& communicator,
 }  // namespace
 
 std::vector<std::string> diverged_entries(const Mesh& mesh, const StateTree& state) {
+  return diverged_entries(mesh.world(), &mesh.replicate(), state);
+}
+
+std::vector<std::string> diverged_entries(Communicator& world, Communicator* replicate,
+                                          const StateTree& state) {
   const c10::InferenceMode normal(false);
+  const bool has_copies = replicate != nullptr && replicate->size() > 1;
   Entries entries;
-  collect(state, "", mesh.replicate().size() > 1, entries);
-  std::vector<std::string> names = differing(mesh.world(), entries.everywhere);
-  if (mesh.replicate().size() == 1) return names;
-  const std::vector<std::string> cut = differing(mesh.replicate(), entries.on_replicas);
+  collect(state, "", has_copies, entries);
+  std::vector<std::string> names = differing(world, entries.everywhere);
+  if (!has_copies) return names;
+  const std::vector<std::string> cut = differing(*replicate, entries.on_replicas);
   const int64_t is_found = cut.empty() ? 0 : 1;
   // Another shard's replicas may disagree where ours do not.
-  const bool is_everybodys = are_equal(mesh.world(), {&is_found, 1}).front();
+  const bool is_everybodys = are_equal(world, {&is_found, 1}).front();
   names.insert(names.end(), cut.begin(), cut.end());
   if (!is_everybodys && cut.empty()) names.emplace_back("(rows of another rank)");
   return names;

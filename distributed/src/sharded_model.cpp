@@ -45,7 +45,12 @@ FullyShardedUnit& ShardedModel::add_unit(std::string name,
     const auto is_namesake = [&](const auto& p) { return p.name == parameter.name; };
     if (owner != nullptr) {
       if (std::ranges::find(tied, owner) == tied.end()) tied.push_back(owner);
-    } else if (std::ranges::none_of(own, is_leaf)) {
+      const auto& owned = owner->storage.parameters();
+      note_tie(std::ranges::find_if(owned, is_leaf)->name, parameter.name);
+    } else if (const auto first = std::ranges::find_if(own, is_leaf);
+               first != own.end()) {
+      note_tie(first->name, parameter.name);
+    } else {
       TORCH_CHECK(std::ranges::none_of(own, is_namesake), "parameter '", parameter.name,
                   "' is added twice");
       own.push_back(std::move(parameter));
@@ -58,6 +63,19 @@ FullyShardedUnit& ShardedModel::add_unit(std::string name,
   units_.push_back(
       std::unique_ptr<FullyShardedUnit>(new FullyShardedUnit(std::move(state))));
   return *units_.back();
+}
+
+void ShardedModel::note_tie(const std::string& name, const std::string& other_name) {
+  if (name != other_name) tied_names_[name].push_back(other_name);
+}
+
+std::vector<std::string> ShardedModel::tied_names(const std::string& name) const {
+  const auto it = tied_names_.find(name);
+  return it == tied_names_.end() ? std::vector<std::string>{} : it->second;
+}
+
+bool ShardedModel::is_scalar(const std::string& name) const {
+  return find(name).sizes.empty();
 }
 
 std::vector<Parameter> ShardedModel::collect(bool trainable) const {

@@ -48,14 +48,11 @@ StateTree Optimizer::state() const {
 
 StateTree Optimizer::group_state() const {
   StateTree tree{.kind = kGroups};
-  for (std::size_t i = 0; i < groups_.size(); ++i) {
-    const auto& [name, settings, entries] = groups_[i];
+  for (const auto& [name, settings, entries] : groups_) {
     StateTree options{.kind = kRecordOnly, .values = settings.options};
     options.values.emplace("lr", settings.lr);
     options.values.emplace("weight_decay", settings.weight_decay);
-    StateTree group{.kind = "group", .values = {{"name", name}}};
-    group.children.emplace("options", std::move(options));
-    tree.children.emplace(std::to_string(i), std::move(group));
+    tree.children.emplace(name, std::move(options));
   }
   return tree;
 }
@@ -75,12 +72,15 @@ StateTree Optimizer::parameter_state() const {
   return tree;
 }
 
-void Optimizer::load_state(const StateTree& tree) {
+void Optimizer::check_state(const StateTree& tree) const {
   const std::vector<std::string> problems = differences(state(), tree);
-  if (!problems.empty()) {
-    SHARDOPT_THROW(CheckpointError, "this state is not of this optimizer '", kind_,
-                   "': ", c10::Join("; ", problems));
-  }
+  if (problems.empty()) return;
+  SHARDOPT_THROW(CheckpointError, "this state is not of this optimizer '", kind_,
+                 "': ", c10::Join("; ", problems));
+}
+
+void Optimizer::load_state(const StateTree& tree) {
+  check_state(tree);
   const at::NoGradGuard no_grad;
   copy_state(tree);
 }

@@ -5,14 +5,20 @@
 namespace shardopt::optim {
 namespace {
 
-std::string describe(const StateTensor& state) {
-  if (!state.tensor.defined()) return "undefined";
-  return c10::str(state.tensor.scalar_type(), state.tensor.sizes());
+using ShapeOf = std::vector<int64_t> (*)(const StateTensor&);
+
+std::vector<int64_t> shape_here(const StateTensor& state) {
+  return state.tensor.sizes().vec();
 }
 
-bool is_same_kind(const StateTensor& a, const StateTensor& b) {
-  return a.tensor.defined() && b.tensor.defined() &&
-         a.tensor.sizes() == b.tensor.sizes() &&
+std::string describe(const StateTensor& state, ShapeOf shape_of) {
+  if (!state.tensor.defined()) return "undefined";
+  const std::vector<int64_t> shape = shape_of(state);
+  return c10::str(state.tensor.scalar_type(), at::IntArrayRef(shape));
+}
+
+bool is_same_kind(const StateTensor& a, const StateTensor& b, ShapeOf shape_of) {
+  return a.tensor.defined() && b.tensor.defined() && shape_of(a) == shape_of(b) &&
          a.tensor.scalar_type() == b.tensor.scalar_type();
 }
 
@@ -72,10 +78,13 @@ class Comparison {
 
   void check(const StateTensor& expected, const StateTensor& found,
              const std::string& path, const std::string& name) {
-    if (!is_same_kind(expected, found)) {
-      report(path, "slot '", name, "' is ", describe(found), ", here ",
-             describe(expected));
-    } else if (expected.spread != found.spread || expected.shard != found.shard) {
+    const bool is_description = found.tensor.defined() && found.tensor.is_meta();
+    const ShapeOf shape_of = is_description ? whole_shape : shape_here;
+    if (!is_same_kind(expected, found, shape_of)) {
+      report(path, "slot '", name, "' is ", describe(found, shape_of), ", here ",
+             describe(expected, shape_of));
+    } else if (expected.spread != found.spread ||
+               (!is_description && expected.shard != found.shard)) {
       report(path, "slot '", name, "' is cut in another way");
     }
   }

@@ -8,12 +8,10 @@
 
 namespace shardopt::optim {
 
-/// Kind of a part that is saved for the record, and may differ in everything.
-inline constexpr char kRecordOnly[] = "options";
-
 /// Each difference between the state that an object has and the one that it is given:
 /// kind, version, texts, and which values, tensors (shape, dtype, cut) and parts there
-/// are, with their types. Numbers and the contents of tensors may differ.
+/// are, with their types. Numbers and the contents of tensors may differ, and the cut
+/// too if `found` has tensors of device meta, which only describe.
 [[nodiscard]] std::vector<std::string> differences(const StateTree& expected,
                                                    const StateTree& found);
 

@@ -9,6 +9,7 @@
 #include "shardopt/optim/adamw.h"
 #include "shardopt/optim/lion.h"
 #include "shardopt/optim/muon.h"
+#include "shardopt/optim/optimizer_registry.h"
 
 namespace shardopt::optim {
 namespace {
@@ -38,6 +39,7 @@ struct Trainee {
       return std::make_unique<Lion>(std::vector<ParamGroup<LionOptions>>{
           {"decay", matrices, {.weight_decay = 0.1}}, {"no_decay", others, {}}});
     }
+    TORCH_CHECK(algorithm == "muon", "the test does not know how to make ", algorithm);
     return std::make_unique<Muon>(std::vector<ParamGroup<MuonOptions>>{
         {"decay", matrices, {.weight_decay = 0.1}}, {"no_decay", others, {}}});
   }
@@ -115,15 +117,14 @@ TEST_P(OptimizerStateTest, HoldsEveryParameterBeforeTheFirstStep) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Algorithms, OptimizerStateTest,
-                         testing::Values("adamw", "lion", "muon"),
+                         testing::ValuesIn(make_optimizer_registry().names()),
                          [](const auto& instance) { return instance.param; });
 
-TEST(OptimizerStateTest, RecordsGroupsInOrderWithTheirOptions) {
+TEST(OptimizerStateTest, RecordsGroupsByNameWithTheirOptions) {
   const StateTree groups = Trainee("lion").optimizer->state().child("groups");
   EXPECT_EQ(groups.children.size(), 2U);
-  EXPECT_EQ(groups.child("0").value<std::string>("name"), "decay");
-  EXPECT_EQ(groups.child("1").value<std::string>("name"), "no_decay");
-  const StateTree& options = groups.child("0").child("options");
+  EXPECT_TRUE(groups.children.contains("no_decay"));
+  const StateTree& options = groups.child("decay");
   EXPECT_EQ(options.value<double>("weight_decay"), 0.1);
   EXPECT_EQ(options.value<double>("lr"), 1e-4);
   EXPECT_EQ(options.value<double>("beta2"), 0.99);
@@ -218,15 +219,47 @@ TEST(OptimizerStateTest, RefusesOtherKindsVersionsAndValues) {
 
 TEST(OptimizerStateTest, RefusesOtherGroupsAndNestedOptimizers) {
   const std::string message = refusal([](StateTree& tree) {
-    tree.children.at("groups").children.at("0").values["name"] = std::string("other");
-    tree.children.at("groups").children.erase("1");
+    tree.children.at("groups").children.erase("no_decay");
+    tree.children.at("groups").children.emplace("other", StateTree{.kind = "options"});
     parameter(tree, "matrix").values["group"] = std::string("no_decay");
     tree.children.erase("adamw");
   });
-  expect_contains(message, "groups/0: name is 'other', here 'decay'");
-  expect_contains(message, "groups: part '1' is missing");
+  expect_contains(message, "groups: part 'no_decay' is missing");
+  expect_contains(message, "groups: part 'other' is unknown");
   expect_contains(message, "parameters/matrix: group is 'no_decay', here 'decay'");
   expect_contains(message, "part 'adamw' is missing");
+}
+
+// Meta tensors in their whole shape, as a checkpoint describes itself.
+StateTree described(StateTree tree) {
+  for (auto& [slot, state] : tree.tensors) {
+    state.tensor =
+        at::empty(whole_shape(state), state.tensor.options().device(at::kMeta));
+    state.shard = Shard({0, state.tensor.size(0)}, 0);
+  }
+  for (auto& [name, child] : tree.children) child = described(std::move(child));
+  return tree;
+}
+
+TEST(OptimizerStateTest, ChecksADescriptionByWholeShapes) {
+  const Trainee trainee("muon");
+  StateTree tree = described(trainee.optimizer->state());
+  EXPECT_NO_THROW(trainee.optimizer->check_state(tree));
+  at::Tensor& momentum = parameter(tree, "matrix").tensors.at("momentum").tensor;
+  momentum = at::empty({7, 7}, momentum.options());
+  parameter(tree, "matrix").tensors.at("momentum").shard = Shard({0, 7}, 0);
+  try {
+    trainee.optimizer->check_state(tree);
+    FAIL() << "no error";
+  } catch (const CheckpointError& error) {
+    expect_contains(error.what(), "slot 'momentum' is Float[7, 7]");
+  }
+}
+
+TEST(OptimizerStateTest, RefusesToLoadADescription) {
+  Trainee trainee("lion");
+  EXPECT_THROW(trainee.optimizer->load_state(described(trainee.optimizer->state())),
+               c10::Error);
 }
 
 }  // namespace

@@ -5,32 +5,26 @@
 #include <map>
 #include <optional>
 #include <string>
-#include <variant>
 #include <vector>
 
 #include <ATen/core/Tensor.h>
 
 #include "shardopt/core/shard.h"
+#include "shardopt/core/state_value.h"
 
 namespace shardopt {
-
-/// How a leaf's tensors lie on the ranks.
-enum class Spread : uint8_t {
-  kCut,         ///< Rows over the shard ranks; `shard` is set.
-  kReplicated,  ///< The same on every rank.
-  kPerRank      ///< Each rank its own.
-};
 
 /// A tensor of a StateTree. It aliases the owner's; copy to keep.
 struct StateTensor {
   at::Tensor tensor;
   Spread spread = Spread::kReplicated;
   std::optional<Shard> shard{};
+  /// Other names of the same tensor in its model (tied weights).
+  std::vector<std::string> aliases{};
 };
 
-/// Exactly typed: a count is never a float, a flag never a count.
-using StateValue =
-    std::variant<bool, int64_t, uint64_t, double, std::string, std::vector<double>>;
+/// The shape of the whole: that of `tensor` but for the rows if it is cut.
+[[nodiscard]] std::vector<int64_t> whole_shape(const StateTensor& state);
 
 /// One object's state: plain values (the same on every rank), tensors by slot, and
 /// the states of the objects that it owns, by name.

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -58,6 +59,11 @@ class ShardedModel {
   [[nodiscard]] std::vector<Parameter> parameters() const;
   [[nodiscard]] std::vector<Parameter> frozen_parameters() const;
 
+  /// Other names under which units were given this parameter's leaf.
+  [[nodiscard]] std::vector<std::string> tied_names(const std::string& name) const;
+  /// Whether the parameter is 0-d. Throws c10::Error if there is none of that name.
+  [[nodiscard]] bool is_scalar(const std::string& name) const;
+
   /// While off, backward keeps gradients whole and fp32 on each rank instead of
   /// reducing them; the next backward with it on reduces their sum.
   void set_gradient_sync(bool on);
@@ -74,12 +80,14 @@ class ShardedModel {
  private:
   [[nodiscard]] std::vector<Parameter> collect(bool trainable) const;
   [[nodiscard]] UnitState* owner_of(const ModelParameter& parameter) const;
+  void note_tie(const std::string& name, const std::string& other_name);
   [[nodiscard]] const UnitParameter& find(const std::string& name) const;
 
   const Mesh& mesh_;
   ShardingOptions options_;
   std::unique_ptr<UnitRuntime> runtime_;
   std::vector<std::unique_ptr<FullyShardedUnit>> units_;
+  std::map<std::string, std::vector<std::string>> tied_names_;
 };
 
 /// A block of a model whose parameters are gathered for its forward and its backward.

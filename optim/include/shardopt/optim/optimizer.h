@@ -64,14 +64,20 @@ class Optimizer {
   /// In order, nested optimizers' last.
   [[nodiscard]] std::vector<GroupSummary> groups() const;
 
-  /// kind; values `step` and `lr_factor`; children `groups` (in order, each with its
+  /// kind; values `step` and `lr_factor`; children `groups` (by name, each with its
   /// options), `parameters` (by name: slots, step, group) and nested optimizers.
   /// Tensors alias the optimizer's; copy to keep.
   [[nodiscard]] StateTree state() const;
 
+  /// Throws CheckpointError with every difference if `tree`, whose tensors may be of
+  /// device meta and whole, is not a state of this optimizer: other groups, parameters
+  /// in other groups, other slots or nested optimizers. The order of groups and
+  /// parameters does not matter.
+  void check_state(const StateTree& tree) const;
+
   /// Takes over what `state` returned, so that training goes on as if it had never
-  /// stopped. Options are not taken over: this object's hold. Throws CheckpointError
-  /// with every difference, and changes nothing, if `tree` does not fit.
+  /// stopped. Options are not taken over: this object's hold. Throws as check_state
+  /// does, and then changes nothing.
   void load_state(const StateTree& tree);
 
  protected:

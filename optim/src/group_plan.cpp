@@ -103,10 +103,18 @@ AlgorithmPlan& plan_of(std::vector<AlgorithmPlan>& plans,
   return plans.emplace_back(AlgorithmPlan{algorithm, {}});
 }
 
+// Names of groups are names of parts in checkpoints.
+void check_name(const GroupRequest& group) {
+  if (group.name.find('/') == std::string::npos) return;
+  SHARDOPT_THROW(ConfigError, "optimizer.group.name '", group.name,
+                 "' is not allowed: it holds '/'");
+}
+
 void check_names_differ(const std::vector<AlgorithmPlan>& plans) {
   std::set<std::string> names;
   for (const AlgorithmPlan& plan : plans) {
     for (const GroupRequest& group : plan.groups) {
+      check_name(group);
       if (names.insert(group.name).second) continue;
       SHARDOPT_THROW(ConfigError, "optimizer.group: two groups are named '", group.name,
                      "'");

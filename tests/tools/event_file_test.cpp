@@ -7,7 +7,6 @@
 
 #include <gtest/gtest.h>
 
-#include "crc32c.h"
 #include "shardopt/core/error.h"
 #include "support/scratch_dir.h"
 #include "tools/python.h"
@@ -25,14 +24,6 @@ class EventFileTest : public testing::Test {
  private:
   const test::ScratchDir scratch_;
 };
-
-// RFC 3720, B.4, and the check value of the CRC catalogues.
-TEST(Crc32cTest, MatchesKnownValues) {
-  EXPECT_EQ(crc32c("123456789", 9), 0xe3069283U);
-  EXPECT_EQ(crc32c(std::string(32, '\0').data(), 32), 0x8a9136aaU);
-  EXPECT_EQ(crc32c(std::string(32, '\xff').data(), 32), 0x62a8ab43U);
-  EXPECT_EQ(crc32c("", 0), 0U);
-}
 
 // Every record's two CRCs are checked by the reader, which stops at a wrong one.
 TEST_F(EventFileTest, TensorBoardReadsBackWhatWasWritten) {

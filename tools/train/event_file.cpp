@@ -8,8 +8,8 @@
 #include <utility>
 #include <vector>
 
-#include "crc32c.h"
 #include "event_record.h"
+#include "shardopt/core/crc32c.h"
 #include "shardopt/core/error.h"
 
 namespace shardopt::train {

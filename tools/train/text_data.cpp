@@ -5,7 +5,7 @@
 
 #include <ATen/ops/empty.h>
 
-#include "crc32c.h"
+#include "shardopt/core/crc32c.h"
 #include "shardopt/core/error.h"
 #include "shardopt/core/random.h"
 #include "text_files.h"

@@ -47,4 +47,10 @@ struct ManifestFile {
 [[nodiscard]] Manifest parse_manifest(const std::string& bytes,
                                       const std::string& name);
 
+/// Removes all but the newest `keep` >= 1 sound steps, damaged ones and folders of dead
+/// attempts among them too; pinned ones stay. Holds LOCK meanwhile, and does not wait
+/// for it (kBusy). Returns what it has removed.
+std::vector<std::filesystem::path> prune_steps(const std::filesystem::path& root,
+                                               int64_t keep, FileSystem& files);
+
 }  // namespace shardopt::checkpoint

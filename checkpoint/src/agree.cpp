@@ -24,28 +24,10 @@ using distributed::ReduceOp;
 
 constexpr std::chrono::milliseconds kAskEvery{3};
 
-int64_t min_over_ranks(Communicator& world, int64_t value) {
-  at::Tensor tensor = at::full({1}, value, at::kLong);
-  world.all_reduce(tensor, ReduceOp::kMin)->wait();
-  return *tensor.const_data_ptr<int64_t>();
-}
-
 at::Tensor bytes_of(const std::string& text) {
   at::Tensor bytes = at::empty({static_cast<int64_t>(text.size())}, at::kByte);
   if (!text.empty()) std::memcpy(bytes.mutable_data_ptr(), text.data(), text.size());
   return bytes;
-}
-
-std::string broadcast_from(Communicator& world, const std::string& text, int root) {
-  at::Tensor length = at::full({1}, static_cast<int64_t>(text.size()), at::kLong);
-  world.broadcast(length, root)->wait();
-  const int64_t size = *length.const_data_ptr<int64_t>();
-  if (size == 0) return {};
-  at::Tensor bytes =
-      world.rank() == root ? bytes_of(text) : at::empty({size}, at::kByte);
-  world.broadcast(bytes, root)->wait();
-  return {static_cast<const char*>(bytes.const_data_ptr()),
-          static_cast<std::size_t>(size)};
 }
 
 Failure run(const std::function<void()>& local) {
@@ -66,6 +48,28 @@ std::vector<int64_t> sizes_on_root(Communicator& world, int64_t own_size) {
 }
 
 }  // namespace
+
+int64_t min_over_ranks(Communicator& world, int64_t value) {
+  at::Tensor tensor = at::full({1}, value, at::kLong);
+  world.all_reduce(tensor, ReduceOp::kMin)->wait();
+  return *tensor.const_data_ptr<int64_t>();
+}
+
+int lowest_rank(Communicator& world, bool is_set) {
+  return static_cast<int>(min_over_ranks(world, is_set ? world.rank() : world.size()));
+}
+
+std::string broadcast_text(Communicator& world, const std::string& text, int root) {
+  at::Tensor length = at::full({1}, static_cast<int64_t>(text.size()), at::kLong);
+  world.broadcast(length, root)->wait();
+  const int64_t size = *length.const_data_ptr<int64_t>();
+  if (size == 0) return {};
+  at::Tensor bytes =
+      world.rank() == root ? bytes_of(text) : at::empty({size}, at::kByte);
+  world.broadcast(bytes, root)->wait();
+  return {static_cast<const char*>(bytes.const_data_ptr()),
+          static_cast<std::size_t>(size)};
+}
 
 Failure current_failure() {
   const auto as = [](Fault fault, std::string message) {
@@ -93,7 +97,7 @@ void throw_together(Communicator& world, const Failure& own) {
   if (first == world.size()) return;
   const auto fault = static_cast<int>(
       min_over_ranks(world, world.rank() == first ? own.fault : INT32_MAX));
-  const std::string message = broadcast_from(world, own.message, first);
+  const std::string message = broadcast_text(world, own.message, first);
   const std::string who = world.size() == 1 ? "" : c10::str("rank ", first, ": ");
   SHARDOPT_CHECKPOINT_FAIL(static_cast<Fault>(fault), who, message);
 }
@@ -111,10 +115,6 @@ void agree_slowly(Communicator& world, const std::function<void()>& local) {
     is_done = work.wait_for(kAskEvery) == std::future_status::ready;
   } while (min_over_ranks(world, is_done ? 1 : 0) == 0);
   throw_together(world, work.get());
-}
-
-std::string broadcast_text(Communicator& world, const std::string& text) {
-  return broadcast_from(world, text, 0);
 }
 
 std::vector<std::string> gather_texts(Communicator& world, const std::string& text) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <optional>
 #include <utility>
 
 #include "shardopt/checkpoint/checkpoint_failure.h"
@@ -18,6 +19,10 @@ constexpr mode_t kFolderMode = 0777;
 
 std::string join(const Handle& folder, const std::string& name) {
   return folder.path() + "/" + name;
+}
+
+[[noreturn]] void fail_irregular(const std::string& path) {
+  SHARDOPT_CHECKPOINT_FAIL(Fault::kUnsafePath, path, ": it is no regular file");
 }
 
 // Calls again while a signal has interrupted it.
@@ -39,10 +44,20 @@ Handle open_at(const Handle& folder, const std::string& name, int flags,
 
 struct stat status_of(const Handle& file) {
   struct stat status {};
-  if (file.files().fstat(file.descriptor(), status) != 0) {
-    fail_storage(file.path(), "cannot look at it", errno);
-  }
+  const int result =
+      retry([&] { return file.files().fstat(file.descriptor(), status); });
+  if (result != 0) fail_storage(file.path(), "cannot look at it", errno);
   return status;
+}
+
+// Of what is there under that name; nullopt if nothing is.
+std::optional<struct stat> status_at(const Handle& folder, const std::string& name) {
+  struct stat status {};
+  const int result =
+      retry([&] { return folder.files().fstatat(folder.descriptor(), name, status); });
+  if (result == 0) return status;
+  if (errno == ENOENT) return std::nullopt;
+  fail_storage(join(folder, name), "cannot look at it", errno);
 }
 
 }  // namespace
@@ -90,9 +105,7 @@ Handle open_folder(const Handle& parent, const std::string& name) {
 
 Handle open_file(const Handle& folder, const std::string& name) {
   Handle file = open_at(folder, name, O_RDONLY, "cannot open it");
-  if (!S_ISREG(status_of(file).st_mode)) {
-    SHARDOPT_CHECKPOINT_FAIL(Fault::kUnsafePath, file.path(), ": no regular file");
-  }
+  if (!S_ISREG(status_of(file).st_mode)) fail_irregular(file.path());
   return file;
 }
 
@@ -101,21 +114,25 @@ Handle create_file(const Handle& folder, const std::string& name, int flags) {
 }
 
 bool exists(const Handle& folder, const std::string& name) {
-  struct stat status {};
-  if (folder.files().fstatat(folder.descriptor(), name, status) == 0) return true;
-  if (errno == ENOENT) return false;
-  fail_storage(join(folder, name), "cannot look at it", errno);
+  return status_at(folder, name).has_value();
 }
 
 std::vector<std::string> list(const Handle& folder) {
   std::vector<std::string> names;
-  if (folder.files().list(folder.descriptor(), names) != 0) {
-    fail_storage(folder.path(), "cannot list it", errno);
-  }
+  const int result =
+      retry([&] { return folder.files().list(folder.descriptor(), names); });
+  if (result != 0) fail_storage(folder.path(), "cannot list it", errno);
   return names;
 }
 
 int64_t size_of(const Handle& file) { return status_of(file).st_size; }
+
+int64_t size_of(const Handle& folder, const std::string& name) {
+  const std::optional<struct stat> status = status_at(folder, name);
+  if (!status.has_value()) fail_storage(join(folder, name), "cannot find it", ENOENT);
+  if (!S_ISREG(status->st_mode)) fail_irregular(join(folder, name));
+  return status->st_size;
+}
 
 void read_all(const Handle& file, void* data, std::size_t bytes, int64_t offset) {
   auto* next = static_cast<char*>(data);

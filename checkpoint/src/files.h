@@ -49,6 +49,8 @@ class Handle {
 [[nodiscard]] bool exists(const Handle& folder, const std::string& name);
 [[nodiscard]] std::vector<std::string> list(const Handle& folder);
 [[nodiscard]] int64_t size_of(const Handle& file);
+/// Of a regular file, without opening it.
+[[nodiscard]] int64_t size_of(const Handle& folder, const std::string& name);
 void read_all(const Handle& file, void* data, std::size_t bytes, int64_t offset);
 void write_all(const Handle& file, const void* data, std::size_t bytes, int64_t offset);
 void sync(const Handle& file_or_folder);

@@ -165,7 +165,7 @@ void check_tensors(const Manifest& manifest) {
   const std::string* before = nullptr;
   for (const StoredTensor& tensor : manifest.tensors) {
     const std::string problem = problem_of_tensor_name(tensor.name);
-    if (!problem.empty()) fail(problem);
+    if (!problem.empty()) fail("tensor '", tensor.name, "': ", problem);
     if (before != nullptr && *before >= tensor.name) {
       fail("tensor '", tensor.name, "' is not behind the one before it");
     }

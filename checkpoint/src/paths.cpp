@@ -16,8 +16,6 @@ constexpr std::string_view kAttemptPrefix = "a-";
 constexpr std::string_view kRankPrefix = "rank-";
 constexpr std::string_view kDataSuffix = ".safetensors";
 constexpr std::string_view kTemporary = ".tmp.";
-constexpr std::size_t kStepDigits = 12;
-constexpr std::size_t kMaxStepDigits = 18;  // of int64, always
 constexpr std::size_t kRankDigits = 5;
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
@@ -67,11 +65,11 @@ std::string step_folder_name(int64_t step) {
 std::optional<int64_t> parse_step_folder(std::string_view name) {
   if (!name.starts_with(kStepPrefix)) return std::nullopt;
   const std::string_view digits = name.substr(kStepPrefix.size());
-  if (digits.size() < kStepDigits || digits.size() > kMaxStepDigits) return {};
-  if (!are_digits(digits)) return std::nullopt;
-  if (digits.size() > kStepDigits && digits.front() == '0') return std::nullopt;
   int64_t step = 0;
-  std::from_chars(digits.data(), digits.data() + digits.size(), step);
+  const auto result =
+      std::from_chars(digits.data(), digits.data() + digits.size(), step);
+  if (result.ec != std::errc() || step < 0) return std::nullopt;
+  if (step_folder_name(step) != name) return std::nullopt;  // One name for each step.
   return step;
 }
 
@@ -114,13 +112,16 @@ bool is_temporary(std::string_view name) {
 }
 
 std::string problem_of_tensor_name(std::string_view name) {
-  if (name.empty()) return "a tensor has no name";
-  if (name.size() > kMaxTensorNameBytes) return "a tensor's name is too long";
-  if (!is_utf8(name)) return "a tensor's name is no UTF-8";
-  if (name == "__metadata__") return "'__metadata__' is the format's own name";
+  if (name.empty()) return "its name is empty";
+  if (name.size() > kMaxTensorNameBytes) {
+    return "its name has " + std::to_string(name.size()) +
+           " bytes; allowed: " + std::to_string(kMaxTensorNameBytes);
+  }
+  if (!is_utf8(name)) return "its name is not UTF-8";
+  if (name == "__metadata__") return "its name is the format's own";
   const auto is_control = [](unsigned char c) { return c < 0x20 || c == 0x7f; };
   if (std::ranges::any_of(name, is_control)) {
-    return "a tensor's name holds a control character";
+    return "its name holds a control character";
   }
   return "";
 }

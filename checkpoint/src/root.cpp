@@ -23,11 +23,11 @@ void check_data_files(const Handle& step, const Manifest& manifest) {
   if (manifest.files.empty()) return;
   const Handle attempt = open_folder(step, attempt_folder_name(manifest.attempt));
   for (const DataFile& expected : manifest.files) {
-    const Handle file = open_file(attempt, expected.name);
-    const int64_t bytes = size_of(file);
+    const int64_t bytes = size_of(attempt, expected.name);
     if (bytes == expected.bytes) continue;
-    SHARDOPT_CHECKPOINT_FAIL(Fault::kCorrupt, file.path(), ": it has ", bytes,
-                             " bytes, ", kManifestName, " says ", expected.bytes);
+    SHARDOPT_CHECKPOINT_FAIL(Fault::kCorrupt, attempt.path(), "/", expected.name,
+                             ": it has ", bytes, " bytes, ", kManifestName, " says ",
+                             expected.bytes);
   }
 }
 
@@ -50,6 +50,7 @@ StepFolder look_into(const Handle& root, const std::string& name, int64_t step) 
       return folder;
     }
     const Manifest manifest = read_step(handle).manifest;
+    folder.attempt = manifest.attempt;
     if (manifest.step != step) {
       folder.problem =
           c10::str(folder.path.string(), ": its MANIFEST is of step ", manifest.step);

@@ -70,10 +70,10 @@ struct Manifest {
   std::vector<std::string>
       required_features{};  ///< Who does not know one, must not read.
   std::vector<std::string> optional_features{};
-  std::string attempt;  ///< 32 hexadecimal digits; also in each data file's metadata.
+  std::string attempt{};  ///< 32 hexadecimal digits; also in each data file's metadata.
   int64_t step = 0;
   int64_t created_unix_ns = 0;  ///< For people; nothing depends on it.
-  std::string writer;           ///< Program and version.
+  std::string writer{};         ///< Program and version.
   StoredMesh mesh{};
   int64_t block_bytes = 0;  ///< Power of two, 64 KiB to 64 MiB.
   std::vector<DataFile> files{};

@@ -20,6 +20,7 @@ struct StepFolder {
   int64_t step = 0;
   std::filesystem::path path;
   bool is_committed = false;  ///< It has a MANIFEST.
+  std::string attempt{};      ///< That its MANIFEST names; empty if none can be read.
   bool is_pinned = false;     ///< It has a file PIN: never removed by retention.
   /// Why it cannot be loaded; empty: MANIFEST is sound and every file has its size.
   std::string problem{};
@@ -33,7 +34,7 @@ struct StepFolder {
 /// The bytes of a step's MANIFEST, and what they say.
 struct ManifestFile {
   std::string bytes;
-  Manifest manifest;
+  Manifest manifest{};
 };
 
 /// Reads and checks the MANIFEST of a step folder under any name (a copy, say), and

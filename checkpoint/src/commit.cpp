@@ -1,0 +1,109 @@
+#include "commit.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <functional>
+#include <iterator>
+#include <map>
+#include <utility>
+
+#include "frame.h"
+#include "manifest_check.h"
+#include "paths.h"
+#include "shardopt/checkpoint/checkpoint_failure.h"
+#include "shardopt/checkpoint/root.h"
+#include "shardopt/core/crc32c.h"
+
+namespace shardopt::checkpoint {
+namespace {
+
+// Tensors of several ranks by name; each brings its rows.
+using Tensors = std::map<std::string, StoredTensor>;
+
+void add(StoredTensor tensor, uint32_t first_file, Tensors& tensors) {
+  for (StoredShard& shard : tensor.shards) shard.file += first_file;
+  const auto [it, is_new] = tensors.try_emplace(tensor.name, tensor);
+  if (is_new) return;
+  StoredTensor& known = it->second;
+  if (known.dtype != tensor.dtype || known.shape != tensor.shape) {
+    SHARDOPT_CHECKPOINT_FAIL(Fault::kMismatch, "ranks wrote tensor '", tensor.name,
+                             "' with different dtypes or shapes");
+  }
+  std::ranges::move(tensor.shards, std::back_inserter(known.shards));
+}
+
+void leave_steps(const Handle& root, const std::vector<int64_t>& steps) {
+  for (const int64_t step : steps) {
+    const std::string name = step_folder_name(step);
+    if (!exists(root, name)) continue;
+    const Handle folder = open_folder(root, name);
+    if (!exists(folder, kManifestName)) continue;
+    rename(folder, kManifestName, kStaleManifestName);
+    sync(folder);
+  }
+}
+
+std::string latest_text(const std::string& name) {
+  std::array<char, 16> crc{};
+  std::snprintf(crc.data(), crc.size(), " %08x\n", crc32c(name.data(), name.size()));
+  return name + crc.data();
+}
+
+void try_to(const std::string& what, std::vector<std::string>& warnings,
+            const std::function<void()>& call) {
+  try {
+    call();
+  } catch (const CheckpointFailure& error) {
+    warnings.push_back(what + ": " + error.what_without_backtrace());
+  }
+}
+
+}  // namespace
+
+void merge_parts(const std::vector<std::string>& parts, Manifest& manifest) {
+  Tensors tensors;
+  for (const std::string& bytes : parts) {
+    RankPart part;
+    const std::string problem = decode_part(bytes, part);
+    if (!problem.empty()) SHARDOPT_CHECKPOINT_FAIL(Fault::kCorrupt, problem);
+    const auto first_file = static_cast<uint32_t>(manifest.files.size());
+    std::ranges::move(part.files, std::back_inserter(manifest.files));
+    for (StoredTensor& tensor : part.tensors)
+      add(std::move(tensor), first_file, tensors);
+  }
+  for (auto& [name, tensor] : tensors) {
+    std::ranges::sort(tensor.shards, {}, &StoredShard::row_begin);
+    for (const StoredShard& shard : tensor.shards) {
+      manifest.total_data_bytes += shard.bytes;
+    }
+    manifest.tensors.push_back(std::move(tensor));
+  }
+  check_manifest(manifest);
+}
+
+std::vector<std::string> commit(const Handle& root, Commit work) {
+  Manifest& manifest = work.manifest;
+  merge_parts(work.parts, manifest);
+  const std::string bytes = add_frame(encode_manifest(manifest));
+  const std::string name = step_folder_name(manifest.step);
+  const Handle step = open_folder(root, name);
+  leave_steps(root, work.left_steps);
+  replace_file(step, kManifestName, temporary_name(kManifestName, manifest.attempt),
+               bytes);
+  std::vector<std::string> warnings;
+  try_to("LATEST was not updated", warnings, [&] {
+    replace_file(root, kLatestName, temporary_name(kLatestName, manifest.attempt),
+                 latest_text(name));
+  });
+  try_to("temporaries were not removed", warnings, [&] {
+    for (const std::string& entry : list(root)) {
+      if (is_temporary(entry)) remove_file(root, entry);
+    }
+  });
+  try_to("old steps were not removed", warnings,
+         [&] { (void)apply_retention(root, work.retention, warnings); });
+  return warnings;
+}
+
+}  // namespace shardopt::checkpoint

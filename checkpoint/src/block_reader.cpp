@@ -21,6 +21,8 @@
 namespace shardopt::checkpoint {
 namespace {
 
+constexpr int64_t kMostSerialElements = int64_t{1} << 15;
+
 // A target in contiguous memory: its own, or a copy that goes back at the end.
 struct Landing {
   const Target* target;
@@ -46,8 +48,7 @@ struct Task {
 
 bool is_before(const Task& a, const Task& b) {
   const auto place = [](const Task& task) {
-    const StoredShard& shard =
-        task.landing->target->stored->shards[task.read.shard];
+    const StoredShard& shard = task.landing->target->stored->shards[task.read.shard];
     return std::tuple(shard.file, shard.offset, task.read.block);
   };
   return place(a) < place(b);
@@ -88,11 +89,19 @@ class BlockRun {
       return;
     }
     const auto size = static_cast<int64_t>(c10::elementSize(landing.saved_dtype));
-    const at::Tensor saved =
-        at::from_blob(wanted, {bytes / size}, landing.saved_dtype);
-    landing.rows.view({-1})
-        .narrow(0, read.destination / size, bytes / size)
-        .copy_(saved);
+    const at::Tensor saved = at::from_blob(wanted, {bytes / size}, landing.saved_dtype);
+    copy(saved,
+         landing.rows.view({-1}).narrow(0, read.destination / size, bytes / size));
+  }
+
+  // On the CPU in pieces: a longer copy_ would start threads under each of ours.
+  static void copy(const at::Tensor& from, const at::Tensor& to) {
+    const int64_t elements = from.numel();
+    const int64_t piece = to.is_cpu() ? kMostSerialElements : elements;
+    for (int64_t begin = 0; begin < elements; begin += piece) {
+      const int64_t length = std::min(piece, elements - begin);
+      to.narrow(0, begin, length).copy_(from.narrow(0, begin, length));
+    }
   }
 
   StepFiles& files_;
@@ -116,12 +125,12 @@ void run_parallel(int64_t count, int threads,
       next = count;
     }
   };
-  std::vector<std::thread> others;
+  std::vector<std::jthread> others;
   for (int i = 1; i < std::min<int64_t>(threads, count); ++i) {
     others.emplace_back(work, i);
   }
   work(0);
-  for (std::thread& thread : others) thread.join();
+  others.clear();
   if (error) std::rethrow_exception(error);
 }
 

@@ -1,6 +1,7 @@
 #include "shardopt/checkpoint/checkpointer.h"
 
 #include <algorithm>
+#include <set>
 #include <thread>
 #include <utility>
 
@@ -57,6 +58,9 @@ struct Checkpointer::Impl {
   std::optional<SaveUnderWay> under_way;
   double stall_seconds = 0.0;  // Of the save under way.
 
+  [[nodiscard]] std::set<int64_t> origin() const {
+    return from > 0 ? std::set<int64_t>{from} : std::set<int64_t>{};
+  }
   void start(int64_t step, const StateTree& state, const std::string& config_text,
              int64_t budget_bytes);
   std::optional<SaveReport> poll();
@@ -86,7 +90,7 @@ void Checkpointer::Impl::start(int64_t step, const StateTree& state,
                             .left_steps = left_steps,
                             .retention = {.keep = options.keep,
                                           .keep_every = options.keep_every,
-                                          .protected_step = from}};
+                                          .protected_steps = origin()}};
   timed([&] { under_way.emplace(*handle, ranks, options, request); });
   ++saves;
 }
@@ -115,6 +119,7 @@ Checkpointer::~Checkpointer() = default;
 
 void Checkpointer::begin_branch(int64_t from, bool discard_later) {
   TORCH_CHECK(from >= 0, "a branch from step ", from, "; allowed: >= 0");
+  TORCH_CHECK(!is_saving(), "a branch cannot begin while a save is under way");
   std::vector<int64_t> later;
   std::string sound;
   agree_slowly(impl_->ranks.world(), [&] {

@@ -101,6 +101,7 @@ std::vector<std::string> commit(const Handle& root, Commit work) {
       if (is_temporary(entry)) remove_file(root, entry);
     }
   });
+  work.retention.protected_steps.insert(manifest.step);
   try_to("old steps were not removed", warnings,
          [&] { (void)apply_retention(root, work.retention, warnings); });
   return warnings;

@@ -25,26 +25,22 @@ Handle DataWriter::create() {
   FileSystem& files = folder_.files();
   constexpr int kFlags = O_WRONLY | O_CREAT | O_EXCL | O_DIRECT;
   if (is_direct_) {
-    const int descriptor = files.open(folder_.descriptor(), name_, kFlags, 0666);
+    const int descriptor =
+        retry([&] { return files.open(folder_.descriptor(), name_, kFlags, 0666); });
     const std::string path = folder_.path() + "/" + name_;
     if (descriptor >= 0) return {files, descriptor, path};
-    if (errno == EINVAL) {
-      is_direct_ = false;
-      remove_file(folder_, name_);
-    } else if (errno != EINTR) {
-      fail_storage(path, "cannot create it", errno);
-    }
+    if (errno != EINVAL) fail_storage(path, "cannot create it", errno);
+    is_direct_ = false;
+    remove_file(folder_, name_);
   }
-  return create_file(folder_, name_, is_direct_ ? O_DIRECT : 0);
+  return create_file(folder_, name_);
 }
 
 // Not posix_fallocate: where the file system cannot, that writes every block.
 void DataWriter::reserve() {
   if (bytes_ == 0) return;
-  int result = folder_.files().fallocate(file_.descriptor(), bytes_);
-  while (result != 0 && errno == EINTR) {
-    result = folder_.files().fallocate(file_.descriptor(), bytes_);
-  }
+  const int result =
+      retry([&] { return folder_.files().fallocate(file_.descriptor(), bytes_); });
   if (result == 0 || errno == EOPNOTSUPP || errno == ENOSYS) return;
   fail_storage(file_.path(), c10::str("cannot take room for ", bytes_, " bytes"),
                errno);
@@ -62,10 +58,11 @@ bool DataWriter::write_direct(Chunk& chunk) {
   std::memset(chunk.memory.get() + chunk.bytes, 0, padded - chunk.bytes);
   std::size_t done = 0;
   while (done < padded) {
-    const ssize_t count =
-        folder_.files().pwrite(file_.descriptor(), chunk.memory.get() + done,
-                               padded - done, chunk.offset + static_cast<off_t>(done));
-    if (count < 0 && errno == EINTR) continue;
+    const ssize_t count = retry([&] {
+      return folder_.files().pwrite(file_.descriptor(), chunk.memory.get() + done,
+                                    padded - done,
+                                    chunk.offset + static_cast<off_t>(done));
+    });
     if (count < 0 && errno == EINVAL) {
       is_direct_ = false;
       return false;
@@ -82,7 +79,8 @@ const Handle& DataWriter::buffered() {
   const std::lock_guard lock(mutex_);
   if (!buffered_.has_value()) {
     FileSystem& files = folder_.files();
-    const int descriptor = files.open(folder_.descriptor(), name_, O_WRONLY, 0);
+    const int descriptor =
+        retry([&] { return files.open(folder_.descriptor(), name_, O_WRONLY, 0); });
     if (descriptor < 0) fail_storage(file_.path(), "cannot open it", errno);
     buffered_.emplace(files, descriptor, file_.path());
   }
@@ -90,10 +88,8 @@ const Handle& DataWriter::buffered() {
 }
 
 void DataWriter::finish() {
-  int result = folder_.files().ftruncate(file_.descriptor(), bytes_);
-  while (result != 0 && errno == EINTR) {
-    result = folder_.files().ftruncate(file_.descriptor(), bytes_);
-  }
+  const int result =
+      retry([&] { return folder_.files().ftruncate(file_.descriptor(), bytes_); });
   if (result != 0) fail_storage(file_.path(), "cannot cut it to its size", errno);
   if (buffered_.has_value()) buffered_->close();
   sync(file_);

@@ -25,14 +25,6 @@ std::string join(const Handle& folder, const std::string& name) {
   SHARDOPT_CHECKPOINT_FAIL(Fault::kUnsafePath, path, ": it is no regular file");
 }
 
-// Calls again while a signal has interrupted it.
-template <typename Call>
-auto retry(Call call) {
-  auto result = call();
-  while (result < 0 && errno == EINTR) result = call();
-  return result;
-}
-
 Handle open_at(const Handle& folder, const std::string& name, int flags,
                const char* what) {
   FileSystem& files = folder.files();

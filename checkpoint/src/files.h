@@ -3,6 +3,7 @@
 
 #include <sys/stat.h>
 
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -68,6 +69,14 @@ void rename(const Handle& folder, const std::string& from, const std::string& to
 /// Not being there is no error.
 void remove_file(const Handle& folder, const std::string& name);
 void remove_folder(const Handle& parent, const std::string& name);
+
+/// Makes a system call again while a signal interrupts it.
+template <typename Call>
+auto retry(Call call) {
+  auto result = call();
+  while (result < 0 && errno == EINTR) result = call();
+  return result;
+}
 
 /// Throws for errno as described above; `what` as "cannot create".
 [[noreturn]] void fail_storage(const std::string& path, const std::string& what,

@@ -1,7 +1,6 @@
 #include "shardopt/checkpoint/load.h"
 
 #include <algorithm>
-#include <set>
 #include <utility>
 
 #include "agree.h"
@@ -20,6 +19,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t kMostListed = 20;
+constexpr int kMostRescans = 3;  // For steps that are removed while they are read.
 
 std::string listing(const std::vector<std::string>& problems) {
   std::string text;
@@ -51,18 +51,20 @@ class Loading {
       try {
         return load_chosen(state);
       } catch (const CheckpointFailure& error) {
-        const std::string folder = choice_.folder.string();
-        const bool is_lost = error.fault() == Fault::kIncomplete;
-        const bool is_damaged = error.fault() == Fault::kCorrupt || is_lost;
-        if (!choice_.is_of_root || !is_damaged || !is_reading_) throw;
-        // What is not there any more may have been removed by the job that writes.
-        if (is_lost && missed_.insert(folder).second) continue;
-        damaged_.emplace(folder, error.what_without_backtrace());
+        if (!choice_.is_of_root || !is_reading_ || !may_go_on(error.fault())) throw;
+        if (error.fault() == Fault::kIncomplete) continue;
+        damaged_.emplace(choice_.folder.string(), error.what_without_backtrace());
       }
     }
   }
 
  private:
+  // What is not there any more may have been removed by the job that writes.
+  bool may_go_on(Fault fault) {
+    if (fault == Fault::kIncomplete) return ++rescans_ <= kMostRescans;
+    return fault == Fault::kCorrupt;
+  }
+
   void choose() {
     is_reading_ = false;
     choice_ = {};
@@ -79,13 +81,15 @@ class Loading {
 
   LoadReport load_chosen(StateTree& state) {
     auto& world = ranks_.world();
+    StateTree tree;
     Match match;
     agree(world, [&] {
       manifest_ = parse_manifest(choice_.manifest_bytes,
                                  (choice_.folder / "MANIFEST").string());
       check_ranks();
-      state = destination_(unflatten(manifest_, ranks_.rank()));
-      match = match_state(manifest_, state, options_, ranks_.rank(), ranks_.size());
+      tree = destination_(unflatten(manifest_, ranks_.rank()));
+      (void)flatten(tree);  // Refuses what is no state.
+      match = match_state(manifest_, tree, options_, ranks_.rank(), ranks_.size());
       if (match.problems.empty()) return;
       SHARDOPT_CHECKPOINT_FAIL(Fault::kMismatch, choice_.folder.string(),
                                " does not fit: ", listing(match.problems));
@@ -101,6 +105,7 @@ class Loading {
       StepFiles files(files_, choice_.folder, manifest_);
       report.bytes = read_targets(files, manifest_, match.targets, options_.threads);
     });
+    state = std::move(tree);
     return report;
   }
 
@@ -124,15 +129,17 @@ class Loading {
   Manifest manifest_;
   bool is_reading_ = false;
   Damaged damaged_;
-  std::set<std::string> missed_;
+  int rescans_ = 0;
 };
 
 }  // namespace
 
 LoadReport load(const fs::path& path, const Destination& destination, StateTree& state,
                 RankGroup ranks, const LoadOptions& options) {
-  TORCH_CHECK(options.threads >= 1 && options.max_fallback >= 0,
-              "LoadOptions: threads must be >= 1, max_fallback >= 0");
+  TORCH_CHECK(options.threads >= 1 && options.threads <= 64, "LoadOptions::threads is ",
+              options.threads, "; allowed: 1 to 64");
+  TORCH_CHECK(options.max_fallback >= 0, "LoadOptions::max_fallback is ",
+              options.max_fallback, "; allowed: >= 0");
   return Loading(path, destination, ranks, options).run(state);
 }
 

@@ -25,12 +25,10 @@ constexpr int64_t kMaxHolderBytes = 4096;
 void make_folders(FileSystem& files, const fs::path& path) {
   struct stat status {};
   if (files.fstatat(AT_FDCWD, path.string() + "/.", status) == 0) return;
+  if (!path.has_filename() || path == ".") return;
   const fs::path parent = path.has_parent_path() ? path.parent_path() : fs::path(".");
-  if (parent != path) make_folders(files, parent);
-  if (files.mkdir(AT_FDCWD, path.string(), 0777) != 0 && errno != EEXIST) {
-    fail_storage(path.string(), "cannot make the folder", errno);
-  }
-  sync(open_root(files, parent.string()));
+  make_folders(files, parent);
+  make_folder(open_root(files, parent.string()), path.filename().string());
 }
 
 Handle open_made_root(FileSystem& files, const std::string& root) {
@@ -40,8 +38,9 @@ Handle open_made_root(FileSystem& files, const std::string& root) {
 }
 
 Handle open_lock(const Handle& root) {
-  const int descriptor =
-      root.files().open(root.descriptor(), kLockName, O_RDWR | O_CREAT, 0666);
+  const int descriptor = retry([&] {
+    return root.files().open(root.descriptor(), kLockName, O_RDWR | O_CREAT, 0666);
+  });
   const std::string path = root.path() + "/" + kLockName;
   if (descriptor < 0) fail_storage(path, "cannot open it", errno);
   return {root.files(), descriptor, path};
@@ -64,8 +63,11 @@ RootLock::RootLock(FileSystem& files, const std::string& root,
 void RootLock::take(std::chrono::seconds wait) {
   const auto deadline = Clock::now() + wait;
   FileSystem& files = root_.files();
-  while (files.flock(file_.descriptor(), LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK && errno != EINTR) {
+  const auto try_once = [&] {
+    return files.flock(file_.descriptor(), LOCK_EX | LOCK_NB);
+  };
+  while (retry(try_once) != 0) {
+    if (errno != EWOULDBLOCK) {
       fail_storage(file_.path(), "cannot lock it", errno);
     }
     if (Clock::now() >= deadline) {
@@ -76,7 +78,7 @@ void RootLock::take(std::chrono::seconds wait) {
     std::this_thread::sleep_for(kTryEvery);
   }
   const std::string text = ourselves();
-  if (files.ftruncate(file_.descriptor(), 0) != 0) {
+  if (retry([&] { return files.ftruncate(file_.descriptor(), 0); }) != 0) {
     fail_storage(file_.path(), "cannot write it", errno);
   }
   write_all(file_, text.data(), text.size(), 0);

@@ -13,6 +13,7 @@
 #include "safetensors_dtypes.h"
 #include "shardopt/checkpoint/checkpoint_failure.h"
 #include "shardopt/core/crc32c.h"
+#include "state_check.h"
 
 namespace shardopt::checkpoint {
 namespace {
@@ -161,6 +162,7 @@ void check_extents(const DataFile& file, std::vector<Extent>& extents) {
 
 void check_tensors(const Manifest& manifest) {
   std::vector<std::vector<Extent>> extents(manifest.files.size());
+  std::vector<const StoredTensor*> last(manifest.files.size());  // Seen in each file.
   int64_t total = 0;
   const std::string* before = nullptr;
   for (const StoredTensor& tensor : manifest.tensors) {
@@ -172,6 +174,10 @@ void check_tensors(const Manifest& manifest) {
     before = &tensor.name;
     check_tensor(manifest, tensor);
     for (const StoredShard& shard : tensor.shards) {
+      if (std::exchange(last[shard.file], &tensor) == &tensor) {
+        fail(tensor.name, ": two of its shards are in ",
+             manifest.files[shard.file].name);
+      }
       total = sum(total, shard.bytes, tensor.name);
       if (shard.bytes == 0) continue;
       extents[shard.file].emplace_back(shard.offset, shard.offset + shard.bytes);
@@ -185,56 +191,6 @@ void check_tensors(const Manifest& manifest) {
   }
 }
 
-// Every tensor belongs to one slot of the state, and every slot has its tensor.
-class StateCheck {
- public:
-  explicit StateCheck(const Manifest& manifest) : manifest_(manifest) {}
-
-  void run() {
-    check(manifest_.state);
-    if (used_.size() != manifest_.tensors.size()) {
-      const auto is_unused = [&](const auto& t) { return !used_.contains(t.name); };
-      const auto it = std::ranges::find_if(manifest_.tensors, is_unused);
-      fail("tensor '", it->name, "' belongs to no state");
-    }
-    for (const StoredTensor& tensor : manifest_.tensors) check_aliases(tensor);
-  }
-
- private:
-  void check(const StoredState& state) {
-    for (const auto& [slot, reference] : state.tensors) {
-      const bool is_own = reference.spread == Spread::kPerRank;
-      const int count = is_own ? manifest_.mesh.world_size : 1;
-      for (int rank = 0; rank < count; ++rank) {
-        use(is_own ? per_rank_name(reference.tensor, rank) : reference.tensor, slot);
-      }
-    }
-    for (const auto& [name, child] : state.children) check(child);
-  }
-
-  void use(const std::string& name, const std::string& slot) {
-    const StoredTensor* tensor = find_tensor(manifest_, name);
-    if (tensor == nullptr) fail("slot '", slot, "': there is no tensor '", name, "'");
-    if (!used_.insert(tensor->name).second) {
-      fail("tensor '", name, "' belongs to two slots");
-    }
-  }
-
-  void check_aliases(const StoredTensor& tensor) {
-    for (const std::string& alias : tensor.aliases) {
-      const bool is_taken =
-          find_tensor(manifest_, alias) != nullptr || !aliases_.insert(alias).second;
-      if (is_taken || !problem_of_tensor_name(alias).empty()) {
-        fail("tensor '", tensor.name, "': its alias '", alias, "' cannot be a name");
-      }
-    }
-  }
-
-  const Manifest& manifest_;
-  std::set<std::string> used_;
-  std::set<std::string> aliases_;
-};
-
 }  // namespace
 
 int64_t element_bytes(const std::string& dtype) {
@@ -246,7 +202,7 @@ void check_manifest(const Manifest& manifest) {
   check_head(manifest);
   check_files(manifest);
   check_tensors(manifest);
-  StateCheck(manifest).run();
+  check_state(manifest);
 }
 
 }  // namespace shardopt::checkpoint

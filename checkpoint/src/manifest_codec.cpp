@@ -25,6 +25,13 @@ int32_t as_int32(uint32_t value) {
   return static_cast<int32_t>(value);
 }
 
+template <typename List>
+std::vector<std::string> as_texts(const List& list) {
+  std::vector<std::string> texts;
+  for (const std::string& bytes : list) texts.push_back(as_text(bytes));
+  return texts;
+}
+
 // -- Files and tensors
 
 void encode(const DataFile& file, v1::DataFile& message) {
@@ -36,7 +43,7 @@ void encode(const DataFile& file, v1::DataFile& message) {
 }
 
 DataFile decode(const v1::DataFile& message) {
-  return {.name = message.name(),
+  return {.name = as_text(message.name()),
           .bytes = as_int64(message.bytes()),
           .data_begin = as_int64(message.data_begin()),
           .header_crc = message.header_crc32c(),
@@ -72,10 +79,11 @@ StoredShard decode(const v1::Shard& message) {
 }
 
 StoredTensor decode(const v1::Tensor& message) {
-  StoredTensor tensor{.name = message.name(), .dtype = message.dtype()};
+  StoredTensor tensor{.name = as_text(message.name()),
+                      .dtype = as_text(message.dtype()),
+                      .aliases = as_texts(message.aliases())};
   for (const uint64_t size : message.shape()) tensor.shape.push_back(as_int64(size));
   for (const auto& shard : message.shards()) tensor.shards.push_back(decode(shard));
-  tensor.aliases.assign(message.aliases().begin(), message.aliases().end());
   return tensor;
 }
 
@@ -118,21 +126,19 @@ void parse(std::string_view bytes, Message& message) {
 Manifest decode(const v1::Manifest& message) {
   Manifest manifest{.major = message.format_major(),
                     .minor = message.format_minor(),
-                    .attempt = message.attempt(),
+                    .required_features = as_texts(message.required_features()),
+                    .optional_features = as_texts(message.optional_features()),
+                    .attempt = as_text(message.attempt()),
                     .step = as_int64(message.step()),
                     .created_unix_ns = as_int64(message.created_unix_ns()),
-                    .writer = message.writer(),
+                    .writer = as_text(message.writer()),
                     .mesh = {.world_size = as_int32(message.mesh().world_size()),
                              .copies = as_int32(message.mesh().copies())},
                     .block_bytes = message.block_bytes(),
                     .state = decode_state(message.state()),
                     .total_data_bytes = as_int64(message.total_data_bytes()),
                     .config_crc = message.config_crc32c(),
-                    .config_text = message.config_text()};
-  const auto& required = message.required_features();
-  const auto& optional = message.optional_features();
-  manifest.required_features.assign(required.begin(), required.end());
-  manifest.optional_features.assign(optional.begin(), optional.end());
+                    .config_text = as_text(message.config_text())};
   decode_lists(message, manifest);
   return manifest;
 }

@@ -1,12 +1,10 @@
 #include "match_state.h"
 
-#include <cctype>
-#include <set>
 #include <utility>
 
 #include <c10/util/StringUtil.h>
 
-#include "pattern.h"
+#include "allowances.h"
 #include "safetensors_dtypes.h"
 
 namespace shardopt::checkpoint {
@@ -43,6 +41,15 @@ const char* spread_name(Spread spread) {
   return "unknown";
 }
 
+// What stands in one part's lists, and what its name ends in.
+struct Entry {
+  const char* what;
+  const char* end;
+};
+constexpr Entry kValue{"value", ""};
+constexpr Entry kTensor{"tensor", ""};
+constexpr Entry kPart{"part", "/"};
+
 // Walks both trees at once; paths are those of parts, ending in "/".
 class Matching {
  public:
@@ -51,16 +58,12 @@ class Matching {
       : manifest_(manifest),
         rank_(rank),
         has_same_ranks_(world_size == manifest.mesh.world_size),
-        may_miss_(options.allow_missing),
-        ignored_(options.ignore),
-        casts_(options.cast.begin(), options.cast.end()) {}
+        allowances_(options) {}
 
   Match run(StateTree& destination) {
     part(manifest_.state, destination, "");
-    for (const Patterns* patterns : {&may_miss_, &ignored_}) {
-      for (const std::string& pattern : patterns->unused()) {
-        report("pattern '" + pattern + "'", "matches nothing");
-      }
+    for (std::string& problem : allowances_.problems()) {
+      match_.problems.push_back(std::move(problem));
     }
     return std::move(match_);
   }
@@ -80,14 +83,14 @@ class Matching {
       report(name, c10::str("version is ", saved.version, ", here ", here.version));
       return;
     }
-    pair_up(saved.values, here.values, path, "value",
+    pair_up(saved.values, here.values, path, kValue,
             [&](const std::string& full, const StateValue& theirs, StateValue& mine) {
               value(full, theirs, mine);
             });
-    pair_up(saved.tensors, here.tensors, path, "tensor",
+    pair_up(saved.tensors, here.tensors, path, kTensor,
             [&](const std::string& full, const TensorReference& theirs,
                 StateTensor& mine) { tensor(full, theirs, mine); });
-    pair_up(saved.children, here.children, path, "part",
+    pair_up(saved.children, here.children, path, kPart,
             [&](const std::string& full, const StoredState& theirs, StateTree& mine) {
               part(theirs, mine, full + "/");
             });
@@ -96,29 +99,55 @@ class Matching {
   // Calls `both` for names on both sides; the others are differences, or skipped.
   template <typename Saved, typename Here, typename Both>
   void pair_up(const Saved& saved, Here& here, const std::string& path,
-               const char* what, Both both) {
+               const Entry& entry, Both both) {
     for (auto& [name, mine] : here) {
       const std::string full = path + name;
       const auto it = saved.find(name);
-      const bool may_miss = may_miss_.match(full);
-      if (ignored_.match(full)) {
-        match_.skipped.push_back(full);
+      const bool may_miss = allowances_.may_miss(full + entry.end);
+      if (allowances_.is_ignored(full + entry.end)) {
+        if (it != saved.end()) use_patterns_within(full, it->second);
+        skip(full, mine);
       } else if (it != saved.end()) {
         both(full, it->second, mine);
       } else if (may_miss) {
-        match_.skipped.push_back(full);
+        skip(full, mine);
       } else {
-        report(full, c10::str("this ", what, " is missing in the checkpoint"));
+        report(full, c10::str("this ", entry.what, " is missing in the checkpoint"));
       }
     }
     for (const auto& [name, theirs] : saved) {
       if (here.contains(name)) continue;
       const std::string full = path + name;
-      if (ignored_.match(full)) {
-        match_.skipped.push_back(full);
+      if (allowances_.is_ignored(full + entry.end)) {
+        skip(full, theirs);
       } else {
-        report(full, c10::str("this ", what, " of the checkpoint is unknown here"));
+        report(full,
+               c10::str("this ", entry.what, " of the checkpoint is unknown here"));
       }
+    }
+  }
+
+  template <typename Item>
+  void skip(const std::string& path, const Item& item) {
+    match_.skipped.push_back(path);
+    use_patterns_within(path, item);
+  }
+
+  // A pattern of something in a part that is left out as a whole has its match.
+  template <typename Item>
+  void use_patterns_within(const std::string& path, const Item& item) {
+    if constexpr (requires { item.children; }) {
+      const auto use = [&](const auto& items, const Entry& entry) {
+        for (const auto& [name, inner] : items) {
+          const std::string full = path + "/" + name;
+          (void)allowances_.may_miss(full + entry.end);
+          (void)allowances_.is_ignored(full + entry.end);
+          use_patterns_within(full, inner);
+        }
+      };
+      use(item.values, kValue);
+      use(item.tensors, kTensor);
+      use(item.children, kPart);
     }
   }
 
@@ -154,17 +183,12 @@ class Matching {
                   const StateTensor& here) {
     const auto dtype = dtype_name(here.tensor.scalar_type()).value_or("unknown");
     const std::vector<int64_t> shape = whole_shape(here);
-    const bool is_known_dtype = saved.dtype == dtype || is_cast(saved.dtype, dtype);
-    if (saved.shape == shape && is_known_dtype) return;
+    const at::ScalarType from = dtype_named(saved.dtype).value();
+    const at::ScalarType to = here.tensor.scalar_type();
+    const bool is_fine = from == to || allowances_.may_cast(from, to);
+    if (saved.shape == shape && is_fine) return;
     report(path, "tensor is " + describe(saved.dtype, saved.shape) + ", here " +
                      describe(dtype, shape));
-  }
-
-  // Users write dtypes in small letters.
-  [[nodiscard]] bool is_cast(std::string from, std::string_view to) const {
-    std::string pair = std::move(from) + ":" + std::string(to);
-    for (char& c : pair) c = static_cast<char>(std::tolower(c));
-    return casts_.contains(pair);
   }
 
   void add_target(const std::string& path, const StoredTensor& saved,
@@ -189,9 +213,7 @@ class Matching {
   const Manifest& manifest_;
   const int rank_;
   const bool has_same_ranks_;
-  Patterns may_miss_;
-  Patterns ignored_;
-  const std::set<std::string> casts_;
+  Allowances allowances_;
   Match match_;
 };
 

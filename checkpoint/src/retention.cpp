@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <set>
 
 #include "lock.h"
 #include "paths.h"
@@ -18,30 +17,12 @@ bool is_sound(const StepFolder& step) {
   return step.is_committed && step.problem.empty();
 }
 
-// Steps that stay whatever else; the newest `keep` sound ones among them.
-std::set<int64_t> kept(const std::vector<StepFolder>& steps,
-                       const RetentionRules& rules) {
-  std::set<int64_t> result;
-  int64_t newest = 0;
-  for (auto step = steps.rbegin(); step != steps.rend(); ++step) {
-    const bool is_milestone =
-        rules.keep_every > 0 && step->step % rules.keep_every == 0 && is_sound(*step);
-    const bool is_new = is_sound(*step) && (rules.keep == 0 || newest < rules.keep);
-    if (is_sound(*step)) ++newest;
-    const bool is_origin =
-        rules.protected_step > 0 && step->step == rules.protected_step;
-    if (is_milestone || is_new || is_origin || step->is_pinned) {
-      result.insert(step->step);
-    }
-  }
-  return result;
-}
-
-// A damaged step newer than all sound ones may be the one that people ask about.
-bool goes(const StepFolder& step, const std::set<int64_t>& stays) {
-  if (stays.contains(step.step) || stays.empty()) return false;
-  if (!step.is_committed || is_sound(step)) return true;
-  return step.step < *stays.begin();
+// `newer`: how many sound steps come after it.
+bool stays(const StepFolder& step, int64_t newer, const RetentionRules& rules) {
+  if (step.is_pinned || rules.protected_steps.contains(step.step)) return true;
+  if (!step.is_committed) return false;
+  const bool is_milestone = rules.keep_every > 0 && step.step % rules.keep_every == 0;
+  return is_milestone || rules.keep == 0 || newer < rules.keep;
 }
 
 }  // namespace
@@ -50,12 +31,14 @@ std::vector<std::string> apply_retention(const Handle& root,
                                          const RetentionRules& rules,
                                          std::vector<std::string>& warnings) {
   const std::vector<StepFolder> steps = list_steps(root.path(), root.files());
-  const std::set<int64_t> stays = kept(steps, rules);
+  int64_t newer = std::ranges::count_if(steps, is_sound);
   std::vector<std::string> removed;
+  if (newer == 0) return removed;
   for (const StepFolder& step : steps) {
+    if (is_sound(step)) --newer;
     const std::string name = step.path.filename().string();
     try {
-      if (goes(step, stays)) {
+      if (!stays(step, newer, rules)) {
         remove_step(root, name);
         removed.push_back(name);
       } else if (is_sound(step)) {
@@ -75,7 +58,6 @@ void remove_step(const Handle& root, const std::string& name) {
     remove_file(step, kManifestName);
     sync(step);
     remove_other_attempts(step, "");
-    remove_file(step, kStaleManifestName);
   }
   remove_folder(root, name);
 }
@@ -83,7 +65,7 @@ void remove_step(const Handle& root, const std::string& name) {
 void remove_other_attempts(const Handle& step, const std::string& attempt) {
   const std::string own = attempt_folder_name(attempt);
   for (const std::string& name : list(step)) {
-    if (is_temporary(name)) remove_file(step, name);
+    if (is_temporary(name) || name == kStaleManifestName) remove_file(step, name);
     if (is_attempt_folder(name) && name != own) remove_attempt(step, name);
   }
 }

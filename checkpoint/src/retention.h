@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -10,15 +11,16 @@
 namespace shardopt::checkpoint {
 
 struct RetentionRules {
-  int64_t keep = 3;            ///< Newest sound steps that stay; 0: all.
-  int64_t keep_every = 0;      ///< Multiples of it stay; 0: none for that.
-  int64_t protected_step = 0;  ///< Stays (0: none): the one that the job came from.
+  int64_t keep = 3;        ///< Newest sound steps that stay; 0: all.
+  int64_t keep_every = 0;  ///< Multiples of it stay; 0: none for that.
+  /// Stay: the one that the job came from, the one just committed.
+  std::set<int64_t> protected_steps{};
 };
 
-/// Removes what `rules` do not keep: sound steps but the newest ones, pinned ones and
-/// milestones; damaged steps older than all that stay; and folders of steps that never
-/// were committed, or whose branch was left. Of those that stay, attempts that died and
-/// temporaries. Only who holds LOCK may call it.
+/// Removes what `rules` do not keep: steps behind `keep` newer sound ones, damaged or
+/// not, but for pinned ones and milestones; and folders of steps that never were
+/// committed, or whose branch was left. Of sound steps that stay, attempts that died
+/// and temporaries. Nothing where no step is sound. Only who holds LOCK may call it.
 ///
 /// Returns the names of what it has removed; what it could not is a line in `warnings`.
 std::vector<std::string> apply_retention(const Handle& root,
@@ -29,7 +31,7 @@ std::vector<std::string> apply_retention(const Handle& root,
 /// the folder. Files that are not of a checkpoint make it fail at the end. Throws.
 void remove_step(const Handle& root, const std::string& name);
 
-/// Of a step folder: attempts but `attempt`, and temporaries. Throws.
+/// Of a step folder: attempts but `attempt`, temporaries and MANIFEST.stale. Throws.
 void remove_other_attempts(const Handle& step, const std::string& attempt);
 
 /// One attempt's folder with its data files. Not being there is no error. Throws.

@@ -41,10 +41,12 @@ ManifestFile read_step(const Handle& step) {
 // Never throws: what is wrong is the folder's `problem`.
 StepFolder look_into(const Handle& root, const std::string& name, int64_t step) {
   StepFolder folder{.step = step, .path = fs::path(root.path()) / name};
+  bool is_known = false;  // Whether it has a MANIFEST and a PIN.
   try {
     const Handle handle = open_folder(root, name);
     folder.is_committed = exists(handle, kManifestName);
     folder.is_pinned = exists(handle, kPinName);
+    is_known = true;
     if (!folder.is_committed) {
       folder.problem = folder.path.string() + ": it has no MANIFEST";
       return folder;
@@ -57,6 +59,10 @@ StepFolder look_into(const Handle& root, const std::string& name, int64_t step) 
     }
   } catch (const CheckpointFailure& error) {
     folder.problem = error.what_without_backtrace();
+    // A disk that refuses to answer does not make a step garbage.
+    if (!is_known && error.fault() == Fault::kStorage) {
+      folder.is_committed = folder.is_pinned = true;
+    }
   } catch (const std::exception& error) {
     folder.problem = folder.path.string() + ": " + error.what();
   }

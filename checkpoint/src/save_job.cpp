@@ -26,7 +26,9 @@ bool put_rows(ChunkStream& stream, const at::Tensor& rows, int64_t block_bytes) 
   const auto put = [&](const at::Tensor& part) {
     return stream.put(part.const_data_ptr(), part.nbytes());
   };
-  if (rows.device().is_cpu() && rows.is_contiguous()) return put(rows);
+  const bool is_plain = rows.device().is_cpu() && rows.is_contiguous() &&
+                        !rows.is_conj() && !rows.is_neg();
+  if (is_plain) return put(rows);
   const int64_t count = rows.size(0);
   const int64_t one = static_cast<int64_t>(rows.nbytes()) / count;
   const int64_t step = std::max<int64_t>(1, block_bytes / std::max<int64_t>(one, 1));
@@ -101,10 +103,10 @@ void SaveJob::write_file() {
   DataWriter writer(attempt_, part_.files.front().name, layout_.bytes,
                     options_.is_direct);
   std::vector<std::thread> threads;
-  for (int i = 0; i < options_.writer_threads; ++i) {
-    threads.emplace_back([&] { write_chunks(writer); });
-  }
   try {
+    for (int i = 0; i < options_.writer_threads; ++i) {
+      threads.emplace_back([&] { write_chunks(writer); });
+    }
     fill();
   } catch (...) {
     note_failure();

@@ -51,6 +51,7 @@ class SaveJob {
   /// These once it is done: what went wrong (the first thing), or what was written.
   [[nodiscard]] const Failure& failure() const noexcept { return failure_; }
   [[nodiscard]] const RankPart& part() const noexcept { return part_; }
+  /// Whether nothing was written through the page cache.
   [[nodiscard]] bool was_direct() const noexcept { return was_direct_; }
 
  private:
@@ -67,7 +68,7 @@ class SaveJob {
   const Handle attempt_;
   Staging staging_;
   RankPart part_;
-  bool was_direct_ = false;
+  bool was_direct_ = true;
   std::mutex mutex_;
   std::condition_variable changed_;
   bool is_copied_ = false;  // This and the failure: guarded by mutex_ until done.

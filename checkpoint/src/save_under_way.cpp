@@ -115,7 +115,7 @@ void SaveUnderWay::check(const SaveOptions& options, const SaveRequest& request,
 
 void SaveUnderWay::check_space(int64_t bytes) const {
   struct statvfs status {};
-  if (root_.files().fstatvfs(root_.descriptor(), status) != 0) {
+  if (retry([&] { return root_.files().fstatvfs(root_.descriptor(), status); }) != 0) {
     fail_storage(root_.path(), "cannot ask for its free space", errno);
   }
   const auto free =
@@ -128,9 +128,14 @@ void SaveUnderWay::check_space(int64_t bytes) const {
 }
 
 void SaveUnderWay::make_attempt_folder() {
-  const std::string name = step_folder_name(commit_.manifest.step);
-  make_folder(root_, name);
-  make_folder(open_folder(root_, name), attempt_folder_name(attempt_));
+  const std::string name = step_folder_name(report_.step);
+  try {
+    make_folder(root_, name);
+    make_folder(open_folder(root_, name), attempt_folder_name(attempt_));
+  } catch (const CheckpointFailure&) {
+    remove_remains();
+    throw;
+  }
 }
 
 void SaveUnderWay::start_job(const SaveOptions& options, const SaveRequest& request,
@@ -138,9 +143,8 @@ void SaveUnderWay::start_job(const SaveOptions& options, const SaveRequest& requ
   Failure own;
   try {
     copy_small_tensors(flat);
-    Handle attempt =
-        open_folder(open_folder(root_, step_folder_name(commit_.manifest.step)),
-                    attempt_folder_name(attempt_));
+    Handle attempt = open_folder(open_folder(root_, step_folder_name(report_.step)),
+                                 attempt_folder_name(attempt_));
     job_.emplace(std::move(flat), std::move(layout), ranks_.rank(), std::move(attempt),
                  SaveJobOptions{.block_bytes = options.block_bytes,
                                 .budget_bytes = request.budget_bytes,
@@ -149,7 +153,7 @@ void SaveUnderWay::start_job(const SaveOptions& options, const SaveRequest& requ
   } catch (...) {
     own = current_failure();
   }
-  if (lowest_rank(ranks_.world(), own.fault >= 0) < ranks_.size()) fail(own);
+  if (lowest_rank(ranks_.world(), own.fault >= 0) < ranks_.size()) stop_and_fail(own);
 }
 
 void SaveUnderWay::wait_copied() {
@@ -170,16 +174,12 @@ bool SaveUnderWay::poll_writing() {
   int64_t progress = kRunning;
   if (job_->is_done()) progress = job_->failure().fault >= 0 ? kFailed : kDone;
   const int64_t least = min_over_ranks(ranks_.world(), progress);
-  if (least == kFailed) {
-    job_->cancel();
-    job_->join();
-    fail(job_->failure());
-  }
+  if (least == kFailed) stop_and_fail(job_->failure());
   return least == kDone;
 }
 
 void SaveUnderWay::start_commit() {
-  report_.used_direct_io = job_->was_direct();
+  report_.used_direct_io = min_over_ranks(ranks_.world(), job_->was_direct()) == 1;
   commit_.parts = gather_texts(ranks_.world(), encode_part(job_->part()));
   job_.reset();
   is_committing_ = true;
@@ -215,6 +215,15 @@ SaveReport SaveUnderWay::finished() {
   for (std::string& line : lines_of(text)) report_.warnings.push_back(std::move(line));
   report_.seconds = Seconds(std::chrono::steady_clock::now() - start_).count();
   return std::move(report_);
+}
+
+// Does not return.
+void SaveUnderWay::stop_and_fail(const Failure& own) {
+  if (job_) {
+    job_->cancel();
+    job_->join();
+  }
+  fail(own);
 }
 
 // Every rank's threads have ended: what they wrote can go. Does not return.

@@ -60,6 +60,7 @@ class SaveUnderWay {
   [[nodiscard]] bool poll_writing();
   void start_commit();
   [[nodiscard]] bool poll_commit();
+  void stop_and_fail(const Failure& own);
   void fail(const Failure& own);
   void remove_remains() noexcept;
   [[nodiscard]] SaveReport finished();

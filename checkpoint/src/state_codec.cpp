@@ -7,6 +7,7 @@
 
 #include "manifest.pb.h"
 #include "manifest_codec.h"
+#include "paths.h"
 
 namespace shardopt::checkpoint {
 namespace {
@@ -43,7 +44,7 @@ StateValue decode(const v1::Entry& entry) {
     case v1::Entry::kF64Bits:
       return std::bit_cast<double>(uint64_t{entry.f64_bits()});
     case v1::Entry::kText:
-      return entry.text();
+      return as_text(entry.text());
     case v1::Entry::kNumbers: {
       std::vector<double> numbers;
       for (const uint64_t bits : entry.numbers().f64_bits()) {
@@ -54,7 +55,7 @@ StateValue decode(const v1::Entry& entry) {
     case v1::Entry::VALUE_NOT_SET:
       break;
   }
-  throw Problem("value '" + entry.key() + "' is of no known type");
+  throw Problem("value '" + as_text(entry.key()) + "' is of no known type");
 }
 
 v1::Spread encode(Spread spread) {
@@ -69,21 +70,21 @@ Spread decode(v1::Spread spread) {
 // Only at the end of `map`: keys come once each, and rise.
 template <typename Map, typename Value>
 void append(Map& map, const std::string& key, Value value) {
-  if (!map.empty() && map.rbegin()->first >= key) {
+  if (!map.empty() && map.rbegin()->first >= as_text(key)) {
     throw Problem("'" + key + "' is not behind the name before it");
   }
-  map.emplace_hint(map.end(), key, std::move(value));
+  map.emplace_hint(map.end(), as_text(key), std::move(value));
 }
 
 StoredState decode(const v1::State& message, int depth) {
   if (depth > kMaxStateDepth) throw Problem("parts are nested too deep");
-  StoredState state{.kind = message.kind(), .version = message.version()};
+  StoredState state{.kind = as_text(message.kind()), .version = message.version()};
   for (const auto& entry : message.values()) {
     append(state.values, entry.key(), decode(entry));
   }
   for (const auto& tensor : message.tensors()) {
     append(state.tensors, tensor.slot(),
-           TensorReference{tensor.tensor(), decode(tensor.spread())});
+           TensorReference{as_text(tensor.tensor()), decode(tensor.spread())});
   }
   for (const auto& child : message.children()) {
     append(state.children, child.name(), decode(child.state(), depth + 1));
@@ -92,6 +93,11 @@ StoredState decode(const v1::State& message, int depth) {
 }
 
 }  // namespace
+
+const std::string& as_text(const std::string& bytes) {
+  if (!is_utf8(bytes)) throw Problem("a text is not UTF-8");
+  return bytes;
+}
 
 void encode_state(const StoredState& state, v1::State& message) {
   message.set_kind(state.kind);

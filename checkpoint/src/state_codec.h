@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stdexcept>
+#include <string>
 
 #include "shardopt/checkpoint/manifest.h"
 
@@ -16,10 +17,13 @@ struct Problem : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+/// `bytes`, if they are UTF-8; else throws Problem.
+[[nodiscard]] const std::string& as_text(const std::string& bytes);
+
 void encode_state(const StoredState& state, v1::State& message);
 
-/// Throws Problem: a value of no known type, an unknown spread, names that do not rise,
-/// parts deeper than kMaxStateDepth.
+/// Throws Problem: a text that is not UTF-8, a value of no known type, an unknown
+/// spread, names that do not rise, parts deeper than kMaxStateDepth.
 [[nodiscard]] StoredState decode_state(const v1::State& message);
 
 }  // namespace shardopt::checkpoint

@@ -1,5 +1,6 @@
 // Reading a checkpoint for its own sake.
 #include <algorithm>
+#include <cstring>
 #include <mutex>
 #include <string>
 #include <vector>
@@ -27,20 +28,18 @@ int64_t rows_of(const StoredTensor& tensor) {
   return tensor.shape.empty() ? 1 : tensor.shape.front();
 }
 
-// What a file's header must say, by the manifest.
-std::vector<TensorEntry> expected_entries(const Manifest& manifest, uint32_t file) {
-  std::vector<TensorEntry> entries;
+// What each file's header must say, by the manifest; entries by rising name.
+std::vector<std::vector<TensorEntry>> expected_entries(const Manifest& manifest) {
+  std::vector<std::vector<TensorEntry>> entries(manifest.files.size());
   for (const StoredTensor& tensor : manifest.tensors) {
     for (const StoredShard& shard : tensor.shards) {
-      if (shard.file != file) continue;
       std::vector<int64_t> shape = tensor.shape;
       if (!shape.empty()) shape.front() = shard.rows;
-      const int64_t begin = shard.offset - manifest.files[file].data_begin;
-      entries.push_back({tensor.name, dtype_named(tensor.dtype).value(),
-                         std::move(shape), begin, begin + shard.bytes});
+      const int64_t begin = shard.offset - manifest.files[shard.file].data_begin;
+      entries[shard.file].push_back({tensor.name, dtype_named(tensor.dtype).value(),
+                                     std::move(shape), begin, begin + shard.bytes});
     }
   }
-  std::ranges::sort(entries, {}, &TensorEntry::name);
   return entries;
 }
 
@@ -49,13 +48,30 @@ bool is_same(const TensorEntry& a, const TensorEntry& b) {
          a.begin == b.begin && a.end == b.end;
 }
 
-void check_header(StepFiles& files, const Manifest& manifest, uint32_t index) {
+SafetensorsHeader header_of(StepFiles& files, const DataFile& file, uint32_t index) {
   const std::string head = files.header(index);
+  uint64_t length = 0;
+  std::memcpy(&length, head.data(), kLengthBytes);
+  const auto expected = static_cast<uint64_t>(file.data_begin - kLengthBytes);
+  if (length != expected) {
+    SHARDOPT_CHECKPOINT_FAIL(Fault::kCorrupt, files.file(index).path(),
+                             ": its header has ", length, " bytes, MANIFEST says ",
+                             expected);
+  }
+  try {
+    const auto json = std::string_view(head).substr(kLengthBytes);
+    return parse_header(json, file.bytes - file.data_begin);
+  } catch (const CheckpointError& error) {
+    SHARDOPT_CHECKPOINT_FAIL(Fault::kCorrupt, files.file(index).path(), ": ",
+                             error.what_without_backtrace());
+  }
+}
+
+void check_header(StepFiles& files, const Manifest& manifest, uint32_t index,
+                  const std::vector<TensorEntry>& expected) {
   const DataFile& file = manifest.files[index];
-  const auto json = std::string_view(head).substr(kLengthBytes);
-  SafetensorsHeader header = parse_header(json, file.bytes - file.data_begin);
+  SafetensorsHeader header = header_of(files, file, index);
   std::ranges::sort(header.entries, {}, &TensorEntry::name);
-  const auto expected = expected_entries(manifest, index);
   const bool is_fine =
       std::ranges::equal(header.entries, expected, is_same) &&
       header.metadata["shardopt_attempt"] == manifest.attempt &&
@@ -78,7 +94,10 @@ void verify_step(const fs::path& folder, FileSystem& files, int threads,
   TORCH_CHECK(threads >= 1, "threads is ", threads, "; allowed: >= 1");
   const Manifest manifest = open_step(folder, files).manifest;
   StepFiles step(files, folder, manifest);
-  for (uint32_t i = 0; i < manifest.files.size(); ++i) check_header(step, manifest, i);
+  const auto expected = expected_entries(manifest);
+  for (uint32_t i = 0; i < manifest.files.size(); ++i) {
+    check_header(step, manifest, i, expected[i]);
+  }
   std::vector<BlockOf> blocks;
   for (const StoredTensor& tensor : manifest.tensors) {
     for (const BlockRead& read :

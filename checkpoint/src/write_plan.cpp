@@ -33,10 +33,12 @@ void deal(const FlatState& flat, std::vector<Box> boxes, int holders, int holder
   std::vector<int64_t> loads(static_cast<std::size_t>(holders), 0);
   for (const Box& box : boxes) {
     if (box.bytes >= kSmallBytes && box.rows >= holders) {
-      const int64_t begin = box.rows * holder / holders;
-      const int64_t end = box.rows * (holder + 1) / holders;
-      take(box, box.row_begin + begin, end - begin);
-      for (int64_t& load : loads) load += box.bytes / holders;
+      for (int64_t i = 0; i < holders; ++i) {
+        const int64_t begin = box.rows * i / holders;
+        const int64_t rows = box.rows * (i + 1) / holders - begin;
+        if (i == holder) take(box, box.row_begin + begin, rows);
+        loads[static_cast<std::size_t>(i)] += box.bytes / box.rows * rows;
+      }
       continue;
     }
     const auto least = std::ranges::min_element(loads);

@@ -1,10 +1,11 @@
-#include "checkpoint/src/frame.h"
+#include "frame.h"
 
 #include <string>
 
 #include <gtest/gtest.h>
 
-#include "checkpoint/manifest_sample.h"
+#include "checkpoint/failure_of.h"
+#include "shardopt/core/crc32c.h"
 
 namespace shardopt::checkpoint {
 namespace {
@@ -27,7 +28,7 @@ std::string failure(const std::string& file) {
   return failure_of([&] { static_cast<void>(check_frame(file)); });
 }
 
-// crc32c("123456789") = e3069283; that of the 28 bytes was worked out bit by bit.
+// crc32c("123456789") = e3069283; `with` has put the CRC of the 28 bytes behind them.
 TEST(FrameTest, IsTheseBytes) {
   const std::string file = add_frame("123456789");
   EXPECT_EQ(file.substr(0, 28), std::string("CKPTMAN\x01"  // magic
@@ -65,8 +66,9 @@ TEST(FrameTest, NamesWhatIsWrong) {
   const std::string file = add_frame("a payload");
   EXPECT_EQ(failure(std::string(41, 'x')),
             "corrupt: it does not start as a manifest does");
-  EXPECT_EQ(failure(with(file, 16, 8, uint64_t{1} << 63)),
-            "corrupt: its frame says 9223372036854775808 bytes of payload, the file has 9");
+  EXPECT_EQ(
+      failure(with(file, 16, 8, uint64_t{1} << 63)),
+      "corrupt: its frame says 9223372036854775808 bytes of payload, the file has 9");
   EXPECT_EQ(failure(with(file, 24, 4, 0)), "corrupt: the CRC of its payload is wrong");
   std::string damaged = file;
   damaged[28] ^= 1;

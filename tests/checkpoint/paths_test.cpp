@@ -1,4 +1,4 @@
-#include "checkpoint/src/paths.h"
+#include "paths.h"
 
 #include <limits>
 #include <string>
@@ -18,9 +18,9 @@ TEST(PathsTest, NamesStepsSoThatTheySortAsNumbers) {
 }
 
 TEST(PathsTest, ReadsBackTheStepOfItsOwnNames) {
-  for (const int64_t step : {int64_t{0}, int64_t{1}, int64_t{999'999'999'999},
-                             int64_t{1'000'000'000'000},
-                             std::numeric_limits<int64_t>::max()}) {
+  for (const int64_t step :
+       {int64_t{0}, int64_t{1}, int64_t{999'999'999'999}, int64_t{1'000'000'000'000},
+        std::numeric_limits<int64_t>::max()}) {
     EXPECT_EQ(parse_step_folder(step_folder_name(step)), step);
   }
 }
@@ -63,9 +63,9 @@ TEST(PathsTest, KnowsDataFiles) {
         std::string("/etc/passwd"), std::string("a/../../x"), std::string("a//b"),
         std::string("rank-.safetensors"), std::string("rank-1.safetensors"),
         std::string("rank-0000a.safetensors"), std::string("rank-00003.safetensors\n"),
-        std::string("rank-00003.safetensors.tmp"), std::string("rank-0\\003.safetensors"),
-        std::string("rank-00/03.safetensors"), std::string("rank-safetensors"),
-        std::string("rank-00003\0.safetensors", 23),
+        std::string("rank-00003.safetensors.tmp"),
+        std::string("rank-0\\003.safetensors"), std::string("rank-00/03.safetensors"),
+        std::string("rank-safetensors"), std::string("rank-00003\0.safetensors", 23),
         "rank-" + std::string(300, '0') + ".safetensors"}) {
     EXPECT_FALSE(is_data_file(name)) << name;
   }
@@ -78,8 +78,8 @@ TEST(PathsTest, KnowsTemporariesOfItsOwn) {
   EXPECT_TRUE(is_temporary("LATEST.tmp." + attempt));
   for (const std::string& name :
        {std::string("MANIFEST"), std::string("MANIFEST.tmp"),
-        std::string("MANIFEST.tmp."), "PIN.tmp." + attempt, "MANIFEST.tmp." + attempt + "0",
-        "xMANIFEST.tmp." + attempt}) {
+        std::string("MANIFEST.tmp."), "PIN.tmp." + attempt,
+        "MANIFEST.tmp." + attempt + "0", "xMANIFEST.tmp." + attempt}) {
     EXPECT_FALSE(is_temporary(name)) << name;
   }
 }

@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include "checkpoint/save_cases.h"
 #include "checkpoint/state_cases.h"
 #include "shardopt/checkpoint/checkpointer.h"
 #include "shardopt/checkpoint/load.h"
@@ -34,7 +35,7 @@ std::string name_of(const Hop& hop) {
 
 // Saves at every hop what was loaded there, and loads it at the next one.
 void expect_same_along(const std::vector<Hop>& hops) {
-  const test::ScratchDir scratch;
+  const test::ScratchDir scratch(memory_folder());
   const auto root = scratch.path() / "root";
   for (std::size_t i = 0; i < hops.size(); ++i) {
     SCOPED_TRACE(name_of(hops[i]));
@@ -75,7 +76,7 @@ TEST(ReshardTest, EveryWorldSizeToEveryOther) {
 }
 
 TEST(ReshardTest, PerRankTensorsComeBackOnTheSameRanks) {
-  const test::ScratchDir scratch;
+  const test::ScratchDir scratch(memory_folder());
   test::run_mesh_ranks(MeshSize{.shard = 3}, [&](const Mesh& mesh) {
     const StateTree right = state_on(mesh, 0);
     save(scratch.path(), 1, right, mesh, kOptions);

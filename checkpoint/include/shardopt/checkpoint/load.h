@@ -19,7 +19,8 @@ struct LoadOptions {
   std::vector<std::string> allow_missing{};
   /// What matches is not read, even if the checkpoint has it.
   std::vector<std::string> ignore{};
-  /// "bf16:f32": a tensor saved in the first may be loaded into one of the second.
+  /// "bf16:f32", as safetensors names them: what was saved in the first may be loaded
+  /// into the second.
   std::vector<std::string> cast{};
   bool require_same_ranks = false;  ///< Refuse another number of ranks or copies.
   int max_fallback = 1;  ///< Damaged newer steps that may be passed over, of a root.
@@ -35,7 +36,8 @@ struct LoadReport {
   std::vector<std::string> skipped{};  ///< Names left as they were: allowed or ignored.
   /// Per-rank tensors left as they were, since the number of ranks has changed.
   std::vector<std::string> per_rank_skipped{};
-  std::vector<std::string> warnings{};  ///< Damaged steps passed over; LATEST stale.
+  /// On rank 0: each damaged step that was passed over; LATEST stale or unreadable.
+  std::vector<std::string> warnings{};
 };
 
 /// Given a checkpoint's state, with tensors of device meta in their whole shape, says

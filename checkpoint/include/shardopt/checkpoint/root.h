@@ -19,9 +19,9 @@ namespace shardopt::checkpoint {
 struct StepFolder {
   int64_t step = 0;
   std::filesystem::path path;
-  bool is_committed = false;  ///< It has a MANIFEST.
+  bool is_committed = false;  ///< It has a MANIFEST, or the disk refuses to say.
   std::string attempt{};      ///< That its MANIFEST names; empty if none can be read.
-  bool is_pinned = false;     ///< It has a file PIN: never removed by retention.
+  bool is_pinned = false;     ///< The same of PIN: never removed by retention.
   /// Why it cannot be loaded; empty: MANIFEST is sound and every file has its size.
   std::string problem{};
 };
@@ -48,9 +48,9 @@ struct ManifestFile {
 [[nodiscard]] Manifest parse_manifest(const std::string& bytes,
                                       const std::string& name);
 
-/// Removes all but the newest `keep` >= 1 sound steps, damaged ones and folders of dead
-/// attempts among them too; pinned ones stay. Holds LOCK meanwhile, and does not wait
-/// for it (kBusy). Returns what it has removed.
+/// Removes the steps behind `keep` >= 1 newer sound ones, damaged or not, and folders of
+/// dead attempts; pinned ones stay. Holds LOCK meanwhile, and does not wait for it
+/// (kBusy). Returns what it has removed.
 std::vector<std::filesystem::path> prune_steps(const std::filesystem::path& root,
                                                int64_t keep, FileSystem& files);
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "check_checkpoint.h"
 #include "fail.h"
 #include "option_tree.h"
 
@@ -112,6 +113,7 @@ void check_config(const TrainConfig& config, int ranks) {
   check_schedule(config);
   check_optimizer(config.optimizer);
   check_profile(config);
+  check_checkpoint(config);
 }
 
 std::vector<std::string> unused_blocks(const TrainConfig& config) {

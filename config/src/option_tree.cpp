@@ -38,6 +38,7 @@ Block make_option_tree(TrainConfig& config) {
   root.blocks.push_back(make_block("", "mesh", config.mesh));
   root.blocks.push_back(make_block("", "output", config.output));
   root.blocks.push_back(make_block("", "profile", config.profile));
+  root.blocks.push_back(make_block("", "checkpoint", config.checkpoint));
   return root;
 }
 

@@ -40,7 +40,18 @@ std::vector<Option> options_of(ModelOptions& options) {
       make_option("rope_theta", options.rope_theta, kPositive,
                   "Base of the rotary embedding's wavelengths."),
       make_option("norm_eps", options.norm_eps, kPositive,
-                  "Added to the mean square in RMSNorm.")};
+                  "Added to the mean square in RMSNorm."),
+      make_option(
+          "init", options.init,
+          "Weights to begin with, all else fresh: a checkpoint's root, a step's "
+          "folder, or a .safetensors file; empty draws them."),
+      make_option("init_allow_missing", options.init_allow_missing,
+                  "Patterns (* and ?), by commas, of weights that init may lack, as "
+                  "model/head.*."),
+      make_option("init_ignore", options.init_ignore,
+                  "The same of weights that are not taken from init."),
+      make_option("init_cast", options.init_cast,
+                  "Types that may be converted, by commas, as bf16:f32.")};
 }
 
 std::vector<Option> options_of(DataOptions& options) {
@@ -85,7 +96,10 @@ std::vector<Option> options_of(TrainOptions& options) {
                               "Where tensors live."),
       make_option("divergence_every", options.divergence_every, kCountOrNone,
                   "Steps between comparisons of state that ranks share; 0 never "
-                  "compares.")};
+                  "compares."),
+      make_option(
+          "stop_after", options.stop_after, kCountOrNone,
+          "Step after which the job saves and ends, to be resumed; 0 is none.")};
 }
 
 std::vector<Option> options_of(MeshOptions& options) {

@@ -37,6 +37,17 @@ TEST(CheckConfigTest, AcceptsWarmUpWhereNothingIsTrained) {
       "(no error)");
 }
 
+TEST(CheckConfigTest, AcceptsCheckpointsWithAPathOfTheirOwn) {
+  EXPECT_EQ(error_of(with({"checkpoint.path=c", "checkpoint.every_steps=5",
+                           "checkpoint.every_seconds=60", "checkpoint.resume=step=0",
+                           "checkpoint.discard_later=true", "train.stop_after=1000"}),
+                     1),
+            "(no error)");
+  EXPECT_EQ(error_of(with({"checkpoint.resume=none"}), 1), "(no error)");
+  EXPECT_EQ(error_of(with({"model.init=w.safetensors", "model.init_cast=bf16:f32"}), 1),
+            "(no error)");
+}
+
 TEST(CheckConfigTest, AcceptsNamedValuesForAnOptimizerThatIsNotKnownHere) {
   const Overrides named{"optimizer.name=mine", "optimizer.options.x=1"};
   const Overrides in_group{"optimizer.options.x=1", "optimizer.group[0].pattern=a",
@@ -112,6 +123,46 @@ INSTANTIATE_TEST_SUITE_P(
         Case{{"train.steps=9", "schedule.warmup_steps=10"},
              1,
              "schedule.warmup_steps is 10; allowed: up to train.steps, 9"},
+        Case{{"checkpoint.every_steps=5"},
+             1,
+             "checkpoint.every_steps is 5, but checkpoint.path is empty; allowed: "
+             "neither or both"},
+        Case{{"checkpoint.every_seconds=5"},
+             1,
+             "checkpoint.every_seconds is 5, but checkpoint.path is empty; allowed: "
+             "neither or both"},
+        Case{{"checkpoint.resume=step=5"},
+             1,
+             "checkpoint.resume is 'step=5', but checkpoint.path is empty; allowed: "
+             "neither or both"},
+        Case{{"checkpoint.resume=elsewhere"},
+             1,
+             "checkpoint.resume is 'elsewhere', but checkpoint.path is empty; allowed: "
+             "neither or both"},
+        Case{{"checkpoint.discard_later=true"},
+             1,
+             "checkpoint.discard_later is true, but checkpoint.path is empty; allowed: "
+             "neither or both"},
+        Case{{"train.stop_after=5"},
+             1,
+             "train.stop_after is 5, but checkpoint.path is empty; allowed: neither or "
+             "both"},
+        Case{{"train.stop_after=9", "train.steps=8", "checkpoint.path=c"},
+             1,
+             "train.stop_after is 9; allowed: up to train.steps, 8"},
+        Case{{"model.init_allow_missing=model/*"},
+             1,
+             "model.init_allow_missing is 'model/*', but model.init is empty; allowed: "
+             "neither or both"},
+        Case{
+            {"model.init_ignore=model/*"},
+            1,
+            "model.init_ignore is 'model/*', but model.init is empty; allowed: neither "
+            "or both"},
+        Case{{"model.init_cast=bf16:f32"},
+             1,
+             "model.init_cast is 'bf16:f32', but model.init is empty; allowed: neither "
+             "or both"},
         Case{{"optimizer.group[0].lr=1"},
              1,
              "optimizer.group[0].pattern is empty; allowed: a regular expression"},

@@ -20,7 +20,8 @@ constexpr const char* kText = R"(
     options { name: "b" text: "x" }
     muon { adamw { eps: 1e-10 } }
   }
-  train { seed: 9007199254740993 })";
+  train { seed: 9007199254740993 }
+  checkpoint { path: "c" async: false keep: 5 on_error: "abort" })";
 
 constexpr const char* kJson = R"({
   "model": {"layers": 6, "tied": false, "init_std": 1.5e-2},
@@ -31,7 +32,8 @@ constexpr const char* kJson = R"({
     "options": [{"name": "a", "number": 3}, {"name": "b", "text": "x"}],
     "muon": {"adamw": {"eps": 1e-10}}
   },
-  "train": {"seed": 9007199254740993}
+  "train": {"seed": 9007199254740993},
+  "checkpoint": {"path": "c", "async": false, "keep": 5, "on_error": "abort"}
 })";
 
 TEST(JsonFileTest, MeansWhatTheSameTextFormatMeans) {
@@ -63,41 +65,41 @@ TEST_P(JsonFileErrorTest, NamesLineFieldValueAndWhatIsAllowed) {
 
 INSTANTIATE_TEST_SUITE_P(
     Fields, JsonFileErrorTest,
-    Values(Case{"{\"optimizer\": {\n\"lr\": -1}}",
-                "my.json:2: optimizer.lr is -1; allowed: >= 0"},
-           Case{"{\"optimizer\": {\"group\": [{},\n{\"lr\": -1}]}}",
-                "my.json:2: optimizer.group[1].lr is -1; allowed: >= 0"},
-           Case{"{\"model\": {\n\n\"leyers\": 4}}",
-                "my.json:3: unknown field 'leyers' of model; did you mean 'layers'?; "
-                "known: layers, dim, heads, context, dropout, hidden, tied, init_std, "
-                "rope_theta, norm_eps"},
-           Case{
-               "{\"schedule\": {\"warmupSteps\": 4}}",
-               "my.json:1: unknown field 'warmupSteps' of schedule; did you mean "
-               "'warmup_steps'?; known: name, warmup_steps, decay_steps, stable_steps, "
-               "min_lr_ratio, wsd_decay, rex_alpha"},
-           Case{"{\"model\": {\n\"layers\": \"4\"}}",
-                "my.json:2: model.layers is \"4\"; allowed: a 64-bit whole number, [1, "
-                "65536]"},
-           Case{"{\"model\": {\"layers\": 4.0}}",
-                "my.json:1: model.layers is 4.0; allowed: a 64-bit whole number, [1, "
-                "65536]"},
-           Case{"{\"model\": {\"dropout\": \"NaN\"}}",
-                "my.json:1: model.dropout is \"NaN\"; allowed: a number, [0, 1)"},
-           Case{"{\"model\": {\"tied\": \"true\"}}",
-                "my.json:1: model.tied is \"true\"; allowed: true | false"},
-           Case{"{\"data\": {\"path\": 3}}",
-                "my.json:1: data.path is 3; allowed: a text in quotes"},
-           Case{"{\"model\": 3}", "my.json:1: model is 3; allowed: a block { }"},
-           Case{"{\"model\": {\"dim\": {}}}",
-                "my.json:1: model.dim is {; allowed: a 64-bit whole number, [1, "
-                "1048576]"},
-           Case{"{\"optimizer\": {\"group\": 3}}",
-                "my.json:1: optimizer.group is 3; allowed: a list of blocks { }"},
-           Case{"{\"model\": {}, \n\"model\": {}}",
-                "my.json:2: model is given twice, first in line 1"},
-           Case{"{\"model\": {\"dim\": 8, \n\"dim\": 8}}",
-                "my.json:2: model.dim is given twice, first in line 1"}));
+    Values(
+        Case{"{\"optimizer\": {\n\"lr\": -1}}",
+             "my.json:2: optimizer.lr is -1; allowed: >= 0"},
+        Case{"{\"optimizer\": {\"group\": [{},\n{\"lr\": -1}]}}",
+             "my.json:2: optimizer.group[1].lr is -1; allowed: >= 0"},
+        Case{"{\"model\": {\n\n\"leyers\": 4}}",
+             "my.json:3: unknown field 'leyers' of model; did you mean 'layers'?; "
+             "known: layers, dim, heads, context, dropout, hidden, tied, init_std, "
+             "rope_theta, norm_eps, init, init_allow_missing, init_ignore, init_cast"},
+        Case{"{\"schedule\": {\"warmupSteps\": 4}}",
+             "my.json:1: unknown field 'warmupSteps' of schedule; did you mean "
+             "'warmup_steps'?; known: name, warmup_steps, decay_steps, stable_steps, "
+             "min_lr_ratio, wsd_decay, rex_alpha"},
+        Case{"{\"model\": {\n\"layers\": \"4\"}}",
+             "my.json:2: model.layers is \"4\"; allowed: a 64-bit whole number, [1, "
+             "65536]"},
+        Case{"{\"model\": {\"layers\": 4.0}}",
+             "my.json:1: model.layers is 4.0; allowed: a 64-bit whole number, [1, "
+             "65536]"},
+        Case{"{\"model\": {\"dropout\": \"NaN\"}}",
+             "my.json:1: model.dropout is \"NaN\"; allowed: a number, [0, 1)"},
+        Case{"{\"model\": {\"tied\": \"true\"}}",
+             "my.json:1: model.tied is \"true\"; allowed: true | false"},
+        Case{"{\"data\": {\"path\": 3}}",
+             "my.json:1: data.path is 3; allowed: a text in quotes"},
+        Case{"{\"model\": 3}", "my.json:1: model is 3; allowed: a block { }"},
+        Case{"{\"model\": {\"dim\": {}}}",
+             "my.json:1: model.dim is {; allowed: a 64-bit whole number, [1, "
+             "1048576]"},
+        Case{"{\"optimizer\": {\"group\": 3}}",
+             "my.json:1: optimizer.group is 3; allowed: a list of blocks { }"},
+        Case{"{\"model\": {}, \n\"model\": {}}",
+             "my.json:2: model is given twice, first in line 1"},
+        Case{"{\"model\": {\"dim\": 8, \n\"dim\": 8}}",
+             "my.json:2: model.dim is given twice, first in line 1"}));
 
 INSTANTIATE_TEST_SUITE_P(
     Syntax, JsonFileErrorTest,

@@ -109,7 +109,7 @@ INSTANTIATE_TEST_SUITE_P(
            Case{"=3", "allowed: path=value, as optimizer.lr=0.01"},
            Case{"modle.dim=3",
                 "unknown field 'modle'; did you mean 'model'?; known: model, data, "
-                "optimizer, schedule, train, mesh, output, profile"},
+                "optimizer, schedule, train, mesh, output, profile, checkpoint"},
            Case{"output.pth=3",
                 "unknown field 'pth' of output; did you mean 'path'?; known: path, "
                 "overwrite, sample_bytes, log_every"},

@@ -143,10 +143,10 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"model {\n  dim: 64\n  leyers: 4\n}",
              "my.txtpb:3: unknown field 'leyers' of model; did you mean 'layers'?; "
              "known: layers, dim, heads, context, dropout, hidden, tied, init_std, "
-             "rope_theta, norm_eps"},
+             "rope_theta, norm_eps, init, init_allow_missing, init_ignore, init_cast"},
         Case{"modle { }",
              "my.txtpb:1: unknown field 'modle'; did you mean 'model'?; known: model, "
-             "data, optimizer, schedule, train, mesh, output, profile"},
+             "data, optimizer, schedule, train, mesh, output, profile, checkpoint"},
         Case{"optimizer { muon { adamw { b1: 0 } } }",
              "my.txtpb:1: unknown field 'b1' of optimizer.muon.adamw; known: lr, "
              "weight_decay, beta1, beta2, eps"},

@@ -44,6 +44,16 @@ TEST(ConsoleTest, ClearsTheLiveLineBeforeALineThatStays) {
   EXPECT_EQ(terminal.written(), kClear + "live" + kClear + "stays\r\ntoo\r\n");
 }
 
+TEST(ConsoleTest, TakesTheLiveLineAwayForWhatOthersWrite) {
+  const test::Terminal terminal(80);
+  Console console(terminal.descriptor());
+  console.clear();
+  console.live("live");
+  console.clear();
+  console.line("stays");
+  EXPECT_EQ(terminal.written(), kClear + "live" + kClear + "stays\r\n");
+}
+
 TEST(ConsoleTest, CutsTheLiveLineToTheWidthOfTheMoment) {
   const test::Terminal terminal(10);
   Console console(terminal.descriptor());

@@ -63,6 +63,36 @@ TEST_F(EventFileTest, BeginsWithItsVersion) {
   EXPECT_EQ(bytes.substr(23, 13), "brain.Event:2");
 }
 
+TEST_F(EventFileTest, ZeroIsAValueToo) {
+  EventFile(folder()).append({.step = 1, .lr = 0.0});
+  EXPECT_EQ(test::output_of(std::string("'") + SHARDOPT_PYTHON + "' '" +
+                            SHARDOPT_REFERENCE_DIR + "/read_events.py' '" +
+                            folder().string() + "' | grep lr"),
+            "lr 1 0.0\n");
+}
+
+// As TensorBoard shows them: what a later session voids is not there.
+TEST_F(EventFileTest, AResumedRunVoidsTheStepsAfterTheOneThatItGoesOnFrom) {
+  EventFile first(folder());
+  for (const int step : {1, 2, 3, 4}) first.append({.step = step, .loss = 1.0 * step});
+  EventFile resumed(folder(), 2);
+  resumed.append({.step = 3, .loss = 30.0});
+
+  EXPECT_EQ(test::output_of(std::string("'") + SHARDOPT_PYTHON + "' '" +
+                            SHARDOPT_REFERENCE_DIR + "/read_events.py' '" +
+                            folder().string() + "' | grep loss"),
+            "loss 1 1.0\n"
+            "loss 2 2.0\n"
+            "loss 3 30.0\n");
+}
+
+TEST_F(EventFileTest, TwoFilesOfOneProcessHaveNamesOfTheirOwn) {
+  const EventFile first(folder());
+  const EventFile second(folder());
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder()), fs::directory_iterator()),
+            2);
+}
+
 TEST_F(EventFileTest, HasANameThatTensorBoardLooksFor) {
   const EventFile events(folder());
   EXPECT_TRUE(file().filename().string().starts_with("events.out.tfevents."));

@@ -77,9 +77,45 @@ TEST_F(MetricsFileTest, EmptiesTheFileOfAnEarlierRun) {
   EXPECT_EQ(contents(), kHeader);
 }
 
-std::string failure(const std::filesystem::path& path) {
+class MetricsResumeTest : public MetricsFileTest {
+ protected:
+  // What a run leaves that goes on from step `resumed` over `before`.
+  std::string goes_on(const std::string& before, int64_t resumed) const {
+    std::filesystem::remove(path());
+    std::ofstream(path(), std::ios::binary) << before;
+    MetricsFile file(path(), resumed);
+    file.append({.step = resumed + 1, .tokens = 7});
+    return contents();
+  }
+};
+
+TEST_F(MetricsResumeTest, KeepsRowsUpToTheStepAndAppends) {
+  const std::string rows = kHeader + "8,1,,,,,,\n9,1,,,,,,\n10,1,,,,,,\n11,1,,,,,,\n";
+  EXPECT_EQ(goes_on(rows, 9), kHeader + "8,1,,,,,,\n9,1,,,,,,\n10,7,,,,,,\n");
+  EXPECT_EQ(goes_on(rows, 11), rows + "12,7,,,,,,\n");
+  EXPECT_EQ(goes_on(rows, 12), rows + "13,7,,,,,,\n");  // A row was lost.
+  EXPECT_EQ(goes_on(rows, 3), kHeader + "4,7,,,,,,\n");
+}
+
+TEST_F(MetricsResumeTest, DropsARowThatACrashHasCutOff) {
+  const std::string rows = kHeader + "8,1,,,,,,\n";
+  for (const char* torn : {"9", "9,1,,", "9,1,,,,,,"}) {
+    EXPECT_EQ(goes_on(rows + torn, 9), rows + "10,7,,,,,,\n") << torn;
+  }
+}
+
+TEST_F(MetricsResumeTest, BeginsAFileThatIsMissingEmptyOrWithoutAWholeHeader) {
+  const std::string expected = kHeader + "10,7,,,,,,\n";
+  EXPECT_EQ(goes_on("", 9), expected);
+  EXPECT_EQ(goes_on("step,tok", 9), expected);
+  std::filesystem::remove(path());
+  MetricsFile(path(), 9).append({.step = 10, .tokens = 7});
+  EXPECT_EQ(contents(), expected);
+}
+
+std::string failure(const std::filesystem::path& path, int64_t resumed = 0) {
   try {
-    const MetricsFile file(path);
+    const MetricsFile file(path, resumed);
   } catch (const ConfigError& error) {
     return error.what_without_backtrace();
   }
@@ -90,6 +126,13 @@ TEST_F(MetricsFileTest, NamesThePathThatCannotBeWritten) {
   EXPECT_EQ(failure(path() / "x"),
             path().string() + "/x cannot be written: No such file or directory");
   EXPECT_EQ(failure("/dev/full"), "/dev/full: writing failed: No space left on device");
+}
+
+TEST_F(MetricsResumeTest, NamesColumnsThatAreNotItsOwnAndLeavesThemAlone) {
+  std::ofstream(path()) << "step,loss\n1,2\n";
+  EXPECT_EQ(failure(path(), 1),
+            path().string() + ": cannot go on, its columns are others: step,loss");
+  EXPECT_EQ(contents(), "step,loss\n1,2\n");
 }
 
 }  // namespace

@@ -25,7 +25,7 @@ std::vector<double> losses(const config::TrainConfig& config,
                            const distributed::Mesh& mesh, const TextData& data) {
   Trainer trainer(config, mesh, data);
   std::vector<double> result;
-  for (int step = 1; step <= kSteps; ++step) result.push_back(trainer.step(step).loss);
+  for (int step = 1; step <= kSteps; ++step) result.push_back(trainer.step().loss);
   return result;
 }
 
@@ -122,7 +122,7 @@ std::vector<double> results_of_threads(const config::TrainConfig& config,
     Trainer trainer(config, mesh, data);
     std::vector<double> own;
     for (int step = 1; step <= kSteps; ++step) {
-      const StepResult outcome = trainer.step(step);
+      const StepResult outcome = trainer.step();
       own.insert(own.end(), {outcome.loss, outcome.grad_norm});
     }
     own.push_back(trainer.validate().value());

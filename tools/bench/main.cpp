@@ -35,6 +35,20 @@ void add_options(CLI::App& app, Settings& settings) {
       ->check(positive);
 }
 
+void add_checkpoint(CLI::App& app, CheckpointSettings& settings) {
+  const CLI::Range positive(int64_t{1}, int64_t{1} << 30);
+  auto* command = app.add_subcommand(
+      "checkpoint", "One save or load, or as many raw bytes; start it with torchrun");
+  command->add_option("ACTION", settings.action)
+      ->check(CLI::IsMember({"save", "async", "load", "raw"}))
+      ->required();
+  command->add_option("--path", settings.path, "A root; of raw, a folder")->required();
+  command->add_option("--mib", settings.mib_per_rank, "Of each rank")->check(positive);
+  command->add_option("--budget-mib", settings.budget_mib, "Of memory for copies")
+      ->check(positive);
+  command->callback([&] { checkpoint_speed(settings); });
+}
+
 void check(const config::ModelOptions& model) {
   if (model.dim % (2 * model.heads) == 0) return;
   SHARDOPT_THROW(ConfigError, "--dim is ", model.dim, " and --heads ", model.heads,
@@ -60,6 +74,8 @@ int run(int argc, char** argv) {
   wires->add_flag("--loopback", counts_loopback,
                   "Instead: those of Gloo on the loopback interface; with torchrun");
   wires->callback([&] { agrees = counts_loopback ? loopback() : wire(settings); });
+  CheckpointSettings checkpoint;
+  add_checkpoint(app, checkpoint);
   CLI11_PARSE(app, argc, argv);
   return agrees ? 0 : 1;
 }

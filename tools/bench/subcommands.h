@@ -25,4 +25,16 @@ void overlap(const Settings& settings);
 /// too. Collective; every rank returns the same.
 [[nodiscard]] bool loopback();
 
+struct CheckpointSettings {
+  std::string action;  ///< save, async, load or raw.
+  std::string path;    ///< A root; of raw, a folder.
+  int64_t mib_per_rank = 1024;
+  int64_t budget_mib = 1024;  ///< Of memory for copies.
+};
+
+/// Saves, loads, or writes as many bytes past the page cache without any format; prints
+/// one line of JSON: seconds of the slowest rank, CPU seconds of all, bytes, and the
+/// most memory that a rank needed beside the state. Collective.
+void checkpoint_speed(const CheckpointSettings& settings);
+
 }  // namespace shardopt::bench

@@ -20,19 +20,6 @@ bool is_true_on_any(distributed::Communicator& communicator, bool value) {
   return flag.item<int64_t>() != 0;
 }
 
-std::string text_of_rank_0(distributed::Communicator& communicator,
-                           const std::string& text) {
-  at::Tensor length = at::full({1}, static_cast<int64_t>(text.size()), at::kLong);
-  communicator.broadcast(length, 0)->wait();
-  at::Tensor bytes = at::zeros({length.item<int64_t>()}, at::kByte);
-  if (communicator.rank() == 0) {
-    std::memcpy(bytes.mutable_data_ptr(), text.data(), text.size());
-  }
-  communicator.broadcast(bytes, 0)->wait();
-  return {static_cast<const char*>(bytes.const_data_ptr()),
-          static_cast<std::size_t>(bytes.numel())};
-}
-
 std::vector<std::string> lines_of(const std::string& text) {
   std::vector<std::string> lines;
   std::istringstream stream(text);
@@ -71,6 +58,19 @@ void run_agreed(distributed::Communicator& communicator,
   if (error) std::rethrow_exception(error);
   if (has_failed)
     SHARDOPT_THROW(ConfigError, "another rank could not go on; it says why");
+}
+
+std::string text_of_rank_0(distributed::Communicator& communicator,
+                           const std::string& text) {
+  at::Tensor length = at::full({1}, static_cast<int64_t>(text.size()), at::kLong);
+  communicator.broadcast(length, 0)->wait();
+  at::Tensor bytes = at::zeros({length.item<int64_t>()}, at::kByte);
+  if (communicator.rank() == 0) {
+    std::memcpy(bytes.mutable_data_ptr(), text.data(), text.size());
+  }
+  communicator.broadcast(bytes, 0)->wait();
+  return {static_cast<const char*>(bytes.const_data_ptr()),
+          static_cast<std::size_t>(bytes.numel())};
 }
 
 void check_same_text(distributed::Communicator& communicator,

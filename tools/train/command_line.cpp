@@ -28,6 +28,12 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
       ->option_text("PATH=VALUE")
       ->expected(1)
       ->take_all();
+  std::string resume;
+  bool discards_later = false;
+  app.add_option("--resume", resume, "Short for --set checkpoint.resume=...; wins")
+      ->option_text("auto|none|step=N|PATH");
+  app.add_flag("--discard-later", discards_later,
+               "Short for --set checkpoint.discard_later=true");
   app.add_flag("--print-config", result.prints_config,
                "Prints the whole effective configuration and ends");
   app.add_flag("--list-optimizers", result.lists_optimizers,
@@ -44,6 +50,9 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
   try {
     app.parse(argc, argv);
     if (!file.empty()) result.sources.file = file;
+    auto& overrides = result.sources.overrides;
+    if (app.count("--resume") > 0) overrides.push_back("checkpoint.resume=" + resume);
+    if (discards_later) overrides.emplace_back("checkpoint.discard_later=true");
   } catch (const CLI::ParseError& error) {
     result.is_done = true;
     result.exit_code = app.exit(error);

@@ -29,6 +29,11 @@ Console::~Console() {
   if (has_live_line_) write("\n");
 }
 
+void Console::clear() {
+  if (has_live_line_) write(kClearLine);
+  has_live_line_ = false;
+}
+
 void Console::line(std::string_view text) {
   std::string bytes(has_live_line_ ? kClearLine : "");
   has_live_line_ = false;

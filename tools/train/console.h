@@ -29,6 +29,9 @@ class Console {
   /// Adds a line, which stays; the live line is gone until it is next set.
   void line(std::string_view text);
 
+  /// Takes the live line away, for what others write.
+  void clear();
+
   /// Sets the live line (ASCII), cut to the terminal's width at this moment.
   void live(std::string_view text);
 

@@ -26,9 +26,14 @@ double wall_time_seconds() {
 fs::path event_path(const fs::path& folder) {
   std::array<char, 256> host{};
   if (::gethostname(host.data(), host.size() - 1) != 0) host[0] = '\0';
-  return folder / ("events.out.tfevents." +
-                   std::to_string(static_cast<int64_t>(wall_time_seconds())) + "." +
-                   host.data() + "." + std::to_string(::getpid()));
+  const std::string name = "events.out.tfevents." +
+                           std::to_string(static_cast<int64_t>(wall_time_seconds())) +
+                           "." + host.data() + "." + std::to_string(::getpid());
+  // In a container each run may be the process of the same number.
+  for (int i = 0;; ++i) {
+    const fs::path path = folder / (name + "." + std::to_string(i));
+    if (!fs::exists(path)) return path;
+  }
 }
 
 fs::path made(const fs::path& folder) {
@@ -57,8 +62,11 @@ std::string masked_crc(const std::string& data) {
 
 }  // namespace
 
-EventFile::EventFile(const fs::path& folder) : file_(event_path(made(folder))) {
+EventFile::EventFile(const fs::path& folder, int64_t resumed)
+    : file_(event_path(made(folder))) {
   append_record(encode_file_version(wall_time_seconds()));
+  if (resumed == 0) return;
+  append_record(encode_session_start(wall_time_seconds(), resumed + 1));
 }
 
 void EventFile::append(const StepMetrics& metrics) {

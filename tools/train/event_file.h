@@ -1,6 +1,7 @@
 /// The same figures for TensorBoard.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -16,8 +17,10 @@ namespace shardopt::train {
 /// Both functions throw ConfigError, naming the path, if the disk refuses.
 class EventFile {
  public:
-  /// Creates `folder` if need be, and in it a file with a name of its own.
-  explicit EventFile(const std::filesystem::path& folder);
+  /// Creates `folder` if need be, and in it a file with a name of its own. After a
+  /// resume from step `resumed` TensorBoard drops what earlier files have of later
+  /// ones.
+  explicit EventFile(const std::filesystem::path& folder, int64_t resumed = 0);
 
   /// The event is in the file when this returns.
   void append(const StepMetrics& metrics);

@@ -11,6 +11,14 @@ std::string encode_file_version(double wall_time) {
   return event.SerializeAsString();
 }
 
+std::string encode_session_start(double wall_time, int64_t step) {
+  tensorboard::Event event;
+  event.set_wall_time(wall_time);
+  event.set_step(step);
+  event.mutable_session_log()->set_status(tensorboard::SessionLog::START);
+  return event.SerializeAsString();
+}
+
 std::string encode_scalars(double wall_time, int64_t step,
                            std::span<const Scalar> scalars) {
   tensorboard::Event event;

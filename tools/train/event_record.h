@@ -15,6 +15,9 @@ struct Scalar {
 /// The event that every file begins with. `wall_time` is in seconds since 1970.
 [[nodiscard]] std::string encode_file_version(double wall_time);
 
+/// Says that events of `step` and later ones, of earlier files, are void.
+[[nodiscard]] std::string encode_session_start(double wall_time, int64_t step);
+
 /// All scalars of one step.
 [[nodiscard]] std::string encode_scalars(double wall_time, int64_t step,
                                          std::span<const Scalar> scalars);

@@ -2,7 +2,10 @@
 
 #include <array>
 #include <charconv>
+#include <fstream>
 #include <string>
+
+#include "shardopt/core/error.h"
 
 namespace shardopt::train {
 namespace {
@@ -18,10 +21,40 @@ std::string cell(const std::optional<double>& value) {
   return {text.data(), end};
 }
 
+// Whether `row`, without its line's end, is of a step up to `resumed`.
+bool is_kept(const std::string& row, int64_t resumed) {
+  int64_t step = 0;
+  const char* end = row.data() + row.size();
+  const auto [stop, error] = std::from_chars(row.data(), end, step);
+  return error == std::errc() && stop != end && *stop == ',' && step <= resumed;
+}
+
+// Bytes of the header and of the rows up to step `resumed`; 0 if there is no file.
+int64_t kept_bytes(const std::filesystem::path& path, int64_t resumed) {
+  if (resumed == 0) return 0;
+  std::ifstream file(path, std::ios::binary);
+  std::string line;
+  const auto next = [&] { return std::getline(file, line) && !file.eof(); };
+  if (!next()) return 0;
+  if (line + "\n" != kHeader) {
+    SHARDOPT_THROW(ConfigError, path.string(),
+                   ": cannot go on, its columns are others: ", line);
+  }
+  auto bytes = static_cast<int64_t>(kHeader.size());
+  while (next() && is_kept(line, resumed)) {
+    bytes += static_cast<int64_t>(line.size()) + 1;
+  }
+  return bytes;
+}
+
 }  // namespace
 
-MetricsFile::MetricsFile(const std::filesystem::path& path) : file_(path) {
-  file_.append(kHeader);
+MetricsFile::MetricsFile(const std::filesystem::path& path, int64_t resumed)
+    : MetricsFile(path, Kept{kept_bytes(path, resumed)}) {}
+
+MetricsFile::MetricsFile(const std::filesystem::path& path, Kept kept)
+    : file_(path, kept.bytes) {
+  if (kept.bytes == 0) file_.append(kHeader);
 }
 
 void MetricsFile::append(const StepMetrics& metrics) {

@@ -26,13 +26,22 @@ struct StepMetrics {
 /// read back to the same bits; NaN and infinity are "nan", "inf" and "-inf".
 class MetricsFile {
  public:
-  /// Both throw ConfigError, naming the path, if the disk refuses.
-  explicit MetricsFile(const std::filesystem::path& path);
+  /// Begins the file; after a resume from step `resumed` goes on with the rows up to
+  /// it, without later ones and without one that was cut off.
+  ///
+  /// Both throw ConfigError, naming the path, if the disk refuses; this also if rows
+  /// are to be kept under another header.
+  explicit MetricsFile(const std::filesystem::path& path, int64_t resumed = 0);
 
   /// The row is in the file when this returns.
   void append(const StepMetrics& metrics);
 
  private:
+  struct Kept {
+    int64_t bytes;
+  };
+  MetricsFile(const std::filesystem::path& path, Kept kept);
+
   OutputFile file_;
 };
 

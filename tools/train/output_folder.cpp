@@ -22,7 +22,8 @@ bool holds_run(const fs::path& folder) {
 
 }  // namespace
 
-void prepare_output_folder(const config::OutputOptions& options, bool is_restarted) {
+void prepare_output_folder(const config::OutputOptions& options, bool is_restarted,
+                           bool is_resumed) {
   const fs::path folder = options.path;
   std::error_code error;
   fs::create_directories(folder, error);
@@ -31,7 +32,7 @@ void prepare_output_folder(const config::OutputOptions& options, bool is_restart
                    "' is not a folder and cannot be made one",
                    error ? ": " + error.message() : "");
   }
-  if (holds_run(folder) && !options.overwrite && !is_restarted) {
+  if (holds_run(folder) && !options.overwrite && !is_restarted && !is_resumed) {
     SHARDOPT_THROW(ConfigError, "output.path '", options.path,
                    "' holds a run already; give another, or output.overwrite=true");
   }
@@ -43,6 +44,7 @@ void prepare_output_folder(const config::OutputOptions& options, bool is_restart
                    "' is not writable for this user");
   }
   fs::remove(probe, error);
+  if (is_resumed) return;
   for (const char* entry : kEntries) fs::remove_all(folder / entry, error);
 }
 

@@ -1,24 +1,22 @@
 #include "train/run.h"
 
 #include <chrono>
+#include <exception>
 #include <filesystem>
 #include <memory>
 #include <optional>
 
-#include <ATen/Parallel.h>
-#include <torch/types.h>
-
-#include "console.h"
-#include "event_file.h"
 #include "metrics.h"
-#include "progress.h"
-#include "shardopt/config/check_config.h"
-#include "shardopt/config/print_config.h"
+#include "shardopt/core/error.h"
 #include "text_data.h"
 #include "train/agreement.h"
+#include "train/announce.h"
+#include "train/init_weights.h"
 #include "train/output_folder.h"
 #include "train/profile.h"
-#include "train/sample_text.h"
+#include "train/reporter.h"
+#include "train/resume.h"
+#include "train/saving.h"
 #include "train/stop_signal.h"
 #include "train/trainer.h"
 
@@ -57,125 +55,124 @@ std::unique_ptr<TextData> load_text(const config::TrainConfig& config,
   return data;
 }
 
-// What rank 0 says and writes while the run goes on; on other ranks nothing.
-class Reporter {
+struct Ending {
+  int signal = 0;        // That ended training early, or 0.
+  bool is_stop = false;  // train.stop_after did.
+};
+
+// But for its validation, and the time at its end.
+StepMetrics metrics_of(const StepResult& result, const Trainer& trainer,
+                       double step_seconds) {
+  const auto tokens = static_cast<double>(trainer.tokens_per_step());
+  return {.step = result.step,
+          .tokens = trainer.counters().tokens,
+          .loss = result.loss,
+          .lr = result.lr,
+          .grad_norm = result.grad_norm,
+          .tokens_per_second = tokens / step_seconds};
+}
+
+// Of every how many steps; 0: never.
+bool is_multiple(int64_t step, int64_t every) { return every > 0 && step % every == 0; }
+
+class Loop {
  public:
-  Reporter(const config::TrainConfig& config, bool is_speaker) : config_(config) {
-    if (!is_speaker) return;
-    console_ = std::make_unique<Console>();
-    progress_ = std::make_unique<Progress>(*console_, config.train.steps,
-                                           config.output.log_every);
-    if (config.output.path.empty()) return;
-    folder_ = config.output.path;
-    write_text_file(*folder_ / kConfigFile, config::print_config(config));
-    metrics_ = std::make_unique<MetricsFile>(*folder_ / kMetricsFile);
-    events_ = std::make_unique<EventFile>(*folder_ / kEventsFolder);
-  }
+  Loop(const config::TrainConfig& config, Trainer& trainer, Profile& profile,
+       Reporter& reporter, Saving* saving)
+      : config_(config.train),
+        trainer_(trainer),
+        profile_(profile),
+        reporter_(reporter),
+        saving_(saving) {}
 
-  void line(const std::string& text) {
-    if (console_) console_->line(text);
-  }
-
-  void step(const StepMetrics& metrics) {
-    if (progress_) progress_->update(metrics);
-    if (metrics_) metrics_->append(metrics);
-    if (events_) events_->append(metrics);
-  }
-
-  void sample(const std::string& text) {
-    line("sample of text:\n" + printable(text));
-    if (folder_) write_text_file(*folder_ / kSampleFile, text);
+  Ending run() {
+    const int64_t stop = config_.stop_after;  // 0: none
+    while (trainer_.counters().step < config_.steps) {
+      if (stop > 0 && trainer_.counters().step >= stop) return {.is_stop = true};
+      const StepResult result = step();
+      if (result.stop_signal != 0) return {.signal = result.stop_signal};
+      if (is_multiple(result.step, config_.divergence_every)) {
+        trainer_.check_divergence();
+      }
+      const bool is_last = result.step == config_.steps || result.step == stop;
+      if (saving_ != nullptr && !is_last) saving_->after_step(trainer_, result);
+    }
+    return {};
   }
 
  private:
-  const config::TrainConfig& config_;
-  std::unique_ptr<Console> console_;
-  std::unique_ptr<Progress> progress_;
-  std::optional<fs::path> folder_;
-  std::unique_ptr<MetricsFile> metrics_;
-  std::unique_ptr<EventFile> events_;
+  StepResult step() {
+    const int64_t number = trainer_.counters().step + 1;
+    profile_.before_step(number);
+    const auto start = Clock::now();
+    const StepResult result =
+        trainer_.step(saving_ == nullptr ? StepHooks() : saving_->hooks());
+    const bool is_last = number == config_.steps || number == config_.stop_after;
+    profile_.after_step(number, result.stop_signal != 0 || is_last);
+    StepMetrics metrics = metrics_of(result, trainer_, seconds_since(start));
+    const bool validates =
+        config_.validate_every > 0 &&
+        (number % config_.validate_every == 0 || number == config_.steps);
+    if (result.stop_signal == 0 && validates) metrics.val_loss = trainer_.validate();
+    metrics.seconds = trainer_.seconds();
+    reporter_.step(metrics);
+    if (result.is_skipped) {
+      reporter_.line(c10::str("step ", number, " skipped: loss ", result.loss,
+                              ", gradient norm ", result.grad_norm));
+    }
+    return result;
+  }
+
+  const config::TrainOptions& config_;
+  Trainer& trainer_;
+  Profile& profile_;
+  Reporter& reporter_;
+  Saving* saving_;  // Null: nothing is saved.
 };
 
-// "4 ranks (launcher: torchrun), 2 copies over 2 ranks each by gloo, ..."
-std::string describe(const Job& job, const config::TrainConfig& config) {
-  const distributed::Mesh& mesh = *job.mesh;
-  std::string text = c10::str(mesh.size(), mesh.size() == 1 ? " rank" : " ranks",
-                              " (launcher: ", job.launch->launcher, "), ");
-  if (mesh.replicate().size() > 1) {
-    text += c10::str(mesh.replicate().size(), " copies over ", mesh.shard().size(),
-                     " rank(s) each, ");
+// Where training begins: at a checkpoint's step, or at 0.
+int64_t begin(const config::TrainConfig& config, const Job& job, Trainer& trainer,
+              Saving* saving, Reporter& reporter) {
+  const int64_t resumed =
+      saving == nullptr ? 0 : resume(config, job, trainer, *saving, reporter);
+  if (config.model.init.empty()) return resumed;
+  if (resumed > 0) {
+    reporter.line("model.init is not read, since the run was resumed");
+    return resumed;
   }
-  if (mesh.size() > 1) {
-    const auto backend = distributed::resolve(config.mesh.backend, c10::kCPU);
-    text += "backend " + distributed::name(backend) + ", ";
-  }
-  return text + c10::str(at::get_num_threads(), " compute thread(s) each");
-}
-
-void announce(Reporter& reporter, const config::TrainConfig& config,
-              const Trainer& trainer, const TextData& data, const Job& job) {
-  const int ranks = job.mesh->shard().size();
-  reporter.line(describe(job, config));
-  reporter.line(
-      c10::str("model: ", config.model.layers, " layers, dim ", config.model.dim,
-               ", context ", config.model.context, ", ",
-               format_thousands(static_cast<double>(parameter_count(config.model))),
-               " parameters"));
-  reporter.line(c10::str(
-      "data: ", config.data.path, ", ",
-      format_thousands(static_cast<double>(data.size_bytes())), " bytes, ",
-      format_thousands(static_cast<double>(trainer.tokens_per_step())), " per step"));
-  for (const auto& group : trainer.optimizer().groups()) {
-    reporter.line(c10::str("group ", group.name, ": ", group.algorithm, ", ",
-                           group.parameters, " parameter(s), weight decay ",
-                           group.weight_decay));
-  }
-  if (config.optimizer.name == "muon" && ranks > 1) {
-    reporter.line(
-        c10::str("muon: mode local_shard is an approximation: each of ", ranks,
-                 " ranks orthogonalizes its own rows, so the result depends on "
-                 "their number"));
-  }
-  for (const auto& block : config::unused_blocks(config)) {
-    reporter.line(block + " is given, but optimizer.name is '" + config.optimizer.name +
-                  "': unused");
-  }
-}
-
-// Returns the signal that ended training early, or 0.
-int train_all(Trainer& trainer, const config::TrainConfig& config, Profile& profile,
-              Reporter& reporter) {
-  const auto start = Clock::now();
-  for (int64_t step = 1; step <= config.train.steps; ++step) {
-    profile.before_step(step);
-    const auto step_start = Clock::now();
-    const StepResult result = trainer.step(step);
-    profile.after_step(step, result.stop_signal != 0 || step == config.train.steps);
-    const double step_seconds = seconds_since(step_start);
-    const auto tokens = trainer.tokens_per_step();
-    StepMetrics metrics{
-        .step = step,
-        .tokens = step * tokens,
-        .loss = result.loss,
-        .lr = result.lr,
-        .grad_norm = result.grad_norm,
-        .tokens_per_second = static_cast<double>(tokens) / step_seconds};
-    const int64_t every = config.train.validate_every;  // 0: never
-    const bool is_due = every > 0 && (step % every == 0 || step == config.train.steps);
-    if (result.stop_signal == 0 && is_due) {
-      metrics.val_loss = trainer.validate();
-    }
-    metrics.seconds = seconds_since(start);
-    reporter.step(metrics);
-    if (result.is_skipped) {
-      reporter.line(c10::str("step ", step, " skipped: loss ", result.loss,
-                             ", gradient norm ", result.grad_norm));
-    }
-    if (result.stop_signal != 0) return result.stop_signal;
-    const int64_t compare_every = config.train.divergence_every;  // 0: never
-    if (compare_every > 0 && step % compare_every == 0) trainer.check_divergence(step);
+  for (const std::string& line :
+       init_weights(config.model, *job.mesh, trainer.model())) {
+    reporter.line(line);
   }
   return 0;
+}
+
+// Weights and the rest are written even if the last save has failed.
+void finish(const config::TrainConfig& config, const Ending& ending, Trainer& trainer,
+            Saving* saving, Reporter& reporter) {
+  std::exception_ptr failure;
+  try {
+    if (saving != nullptr) saving->finish(trainer);
+  } catch (const CheckpointError&) {
+    failure = std::current_exception();
+  }
+  const bool has_folder = !config.output.path.empty();
+  if (has_folder) {
+    trainer.write_weights(fs::path(config.output.path) / kWeightsFile);
+  }
+  const bool is_whole = ending.signal == 0 && !ending.is_stop && config.train.steps > 0;
+  if (is_whole && config.output.sample_bytes > 0) {
+    reporter.sample(trainer.sample(config.output.sample_bytes));
+  }
+  if (ending.signal != 0) {
+    reporter.line(c10::str("ended early by signal ", ending.signal));
+  }
+  if (ending.is_stop) {
+    reporter.line(c10::str("ended after step ", trainer.counters().step,
+                           ", as train.stop_after says"));
+  }
+  if (has_folder) reporter.line("files: " + config.output.path);
+  if (failure) std::rethrow_exception(failure);
 }
 
 }  // namespace
@@ -186,28 +183,31 @@ int run_training(const config::TrainConfig& config, const Job& job) {
   const bool is_speaker = mesh.rank() == 0;
   const auto data = load_text(config, mesh);
   Trainer trainer(config, mesh, *data, job.meeting.timeline);
-  const bool has_folder = !config.output.path.empty();
   Profile profile(config.profile, mesh, *job.meeting.timeline);
-  std::unique_ptr<Reporter> reporter;
+  Reporter reporter(config, is_speaker);
+  announce(reporter, config, trainer, *data, job);
+  std::optional<Saving> saving;
+  if (!config.checkpoint.path.empty()) saving.emplace(config, mesh, reporter);
+  Saving* const saver = saving ? &*saving : nullptr;
+  const int64_t resumed = begin(config, job, trainer, saver, reporter);
   run_agreed(mesh.world(), [&] {
+    if (!is_speaker) return;
     const bool is_restarted = job.meeting.launch.restart_count > 0;
-    if (is_speaker && has_folder) prepare_output_folder(config.output, is_restarted);
-    if (is_speaker) profile.prepare();
-    reporter = std::make_unique<Reporter>(config, is_speaker);
+    if (!config.output.path.empty()) {
+      prepare_output_folder(config.output, is_restarted, resumed > 0);
+    }
+    if (resumed < config.profile.first_step) profile.prepare();
+    reporter.begin(resumed);
   });
-  announce(*reporter, config, trainer, *data, job);
-
-  const int signal = train_all(trainer, config, profile, *reporter);
-  if (has_folder) {
-    trainer.write_weights(fs::path(config.output.path) / kWeightsFile);
+  if (saver != nullptr) saver->announce(trainer);
+  if (resumed > 0 && resumed >= config.train.steps) {
+    reporter.line(c10::str("step ", resumed, " of ", config.train.steps,
+                           " is done already: nothing is left to train"));
   }
-  const bool wants_sample =
-      signal == 0 && config.train.steps > 0 && config.output.sample_bytes > 0;
-  if (wants_sample) reporter->sample(trainer.sample(config.output.sample_bytes));
-  if (signal != 0) reporter->line(c10::str("ended early by signal ", signal));
-  if (has_folder) reporter->line("files: " + config.output.path);
+  const Ending ending = Loop(config, trainer, profile, reporter, saver).run();
+  finish(config, ending, trainer, saver, reporter);
   trainer.check_outcome();
-  return signal;
+  return ending.signal;
 }
 
 }  // namespace shardopt::train

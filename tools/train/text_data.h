@@ -33,6 +33,10 @@ class TextSamples {
   /// Samples `first_sample` and the `count` - 1 after it: [count, context + 1], int64.
   [[nodiscard]] at::Tensor batch(int64_t first_sample, int64_t count) const;
 
+  [[nodiscard]] int64_t size_bytes() const noexcept {
+    return static_cast<int64_t>(text_.size());
+  }
+
   /// Samples that kSequential has before it begins again.
   [[nodiscard]] int64_t whole_samples() const noexcept;
 

@@ -10,12 +10,11 @@
 
 #include "shardopt/checkpoint/safetensors.h"
 #include "shardopt/core/error.h"
-#include "shardopt/core/random.h"
-#include "shardopt/core/state_tree.h"
 #include "shardopt/distributed/divergence.h"
 #include "shardopt/optim/build_optimizer.h"
 #include "shardopt/optim/gradient_norm.h"
 #include "train/agreement.h"
+#include "train/dropout_generator.h"
 #include "train/sample_text.h"
 #include "train/stop_signal.h"
 
@@ -38,10 +37,6 @@ distributed::ShardingOptions sharding_options(
           .timeline = std::move(timeline)};
 }
 
-at::Generator dropout_generator(uint64_t seed, int rank) {
-  return make_named_generator(seed, "dropout." + std::to_string(rank));
-}
-
 double sum(distributed::Communicator& communicator, double value) {
   at::Tensor total = at::full({1}, value, at::kDouble);
   communicator.all_reduce(total, distributed::ReduceOp::kSum)->wait();
@@ -57,8 +52,8 @@ Trainer::Trainer(const config::TrainConfig& config, const distributed::Mesh& mes
       data_(data),
       timeline_(std::move(timeline)),
       sharded_(mesh, sharding_options(config.mesh, timeline_)),
-      gpt_(config.model, config.train.seed,
-           dropout_generator(config.train.seed, mesh.rank()), &sharded_),
+      dropout_(dropout_generator(config.train.seed, mesh.rank())),
+      gpt_(config.model, config.train.seed, dropout_, &sharded_),
       parameters_(sharded_.parameters()),
       optimizer_(optim::build_optimizer(parameters_, config.optimizer, mesh)),
       schedule_(*optimizer_,
@@ -68,14 +63,26 @@ int64_t Trainer::tokens_per_step() const noexcept {
   return config_.train.batch * config_.model.context;
 }
 
-StepResult Trainer::step(int64_t step) {
+double Trainer::seconds() const {
+  if (!start_) return seconds_before_;
+  return seconds_before_ +
+         std::chrono::duration<double>(Clock::now() - *start_).count();
+}
+
+StepResult Trainer::step(const StepHooks& hooks) {
+  if (!start_) start_ = Clock::now();
   optimizer_->zero_grad();
   gpt_.set_training(true);
-  const double local_loss = accumulate_gradients(step);
-  StepResult result = agree_on(local_loss);
+  const double local_loss = accumulate_gradients();
+  StepResult result = agree_on(local_loss, hooks);
+  if (hooks.before_update) hooks.before_update();
+  ++counters_.step;
+  counters_.samples += config_.train.batch;
+  counters_.tokens += tokens_per_step();
+  result.step = counters_.step;
   result.lr = optimizer_->groups().front().lr;
   if (result.is_skipped) {
-    skip(step, result);
+    skip(result);
   } else {
     update(result);
   }
@@ -84,7 +91,7 @@ StepResult Trainer::step(int64_t step) {
 
 // Rank r's part of micro-batch m are its r-th run of samples: what a batch holds does
 // not depend on the number of ranks.
-double Trainer::accumulate_gradients(int64_t step) {
+double Trainer::accumulate_gradients() {
   const auto& [batch, accumulation] =
       std::pair(config_.train.batch, config_.train.accumulation);
   const int64_t micro_batch = batch / accumulation;
@@ -94,7 +101,7 @@ double Trainer::accumulate_gradients(int64_t step) {
   for (int64_t micro = 0; micro < accumulation; ++micro) {
     sharded_.set_gradient_sync(!keeps_whole || micro + 1 == accumulation);
     const int64_t first =
-        (step - 1) * batch + micro * micro_batch + mesh_.rank() * count;
+        counters_.samples + micro * micro_batch + mesh_.rank() * count;
     const at::Tensor part =
         gpt_.loss(data_.training().batch(first, count)) / accumulation;
     part.backward();
@@ -104,13 +111,16 @@ double Trainer::accumulate_gradients(int64_t step) {
 }
 
 // One collective for everything that ranks have to agree on in a step. Every copy of
-// the model has the whole norm.
-StepResult Trainer::agree_on(double local_loss) const {
+// the model has the whole norm; rank 0 alone has a clock.
+StepResult Trainer::agree_on(double local_loss, const StepHooks& hooks) {
   const int signal = StopSignal::received();
+  const bool has_clock = mesh_.rank() == 0;
+  const bool is_due = has_clock && hooks.is_due && hooks.is_due();
   const double share =
       optim::local_squared_norm(parameters_) / mesh_.replicate().size();
   at::Tensor sums = at::tensor(
-      {local_loss, share, signal == SIGTERM ? 1.0 : 0.0, signal == SIGINT ? 1.0 : 0.0},
+      {local_loss, share, signal == SIGTERM ? 1.0 : 0.0, signal == SIGINT ? 1.0 : 0.0,
+       is_due ? 1.0 : 0.0, has_clock ? seconds() : 0.0},
       at::kDouble);
   mesh_.world().all_reduce(sums, distributed::ReduceOp::kSum)->wait();
   const double* total = sums.const_data_ptr<double>();
@@ -118,30 +128,32 @@ StepResult Trainer::agree_on(double local_loss) const {
   result.is_skipped = !std::isfinite(total[0]) || !std::isfinite(total[1]);
   if (total[3] > 0.0) result.stop_signal = SIGINT;
   if (total[2] > 0.0) result.stop_signal = SIGTERM;
+  result.is_due = total[4] > 0.0;
+  counters_.seconds = total[5];
   return result;
 }
 
-void Trainer::skip(int64_t step, const StepResult& result) {
-  ++skipped_in_a_row_;
+void Trainer::skip(const StepResult& result) {
+  const int64_t in_a_row = ++counters_.skipped_in_a_row;
   const auto& options = config_.train;
   const bool may_skip = options.non_finite == config::NonFinitePolicy::kSkip;
-  if (may_skip && skipped_in_a_row_ <= options.max_skipped) return;
+  if (may_skip && in_a_row <= options.max_skipped) return;
   SHARDOPT_THROW(ConfigError, "loss ", result.loss, " and gradient norm ",
-                 result.grad_norm, " in step ", step, " are not finite, ",
-                 skipped_in_a_row_, " step(s) in a row; train.non_finite is '",
+                 result.grad_norm, " in step ", result.step, " are not finite, ",
+                 in_a_row, " step(s) in a row; train.non_finite is '",
                  may_skip ? "skip" : "stop", "', train.max_skipped ",
                  options.max_skipped, "; a lower optimizer.lr may help");
 }
 
 void Trainer::check_outcome() const {
-  if (skipped_in_a_row_ == 0) return;
-  SHARDOPT_THROW(ConfigError, "the last ", skipped_in_a_row_,
+  if (counters_.skipped_in_a_row == 0) return;
+  SHARDOPT_THROW(ConfigError, "the last ", counters_.skipped_in_a_row,
                  " step(s) were skipped, since loss or gradients were not finite; a "
                  "lower optimizer.lr may help");
 }
 
 void Trainer::update(const StepResult& result) {
-  skipped_in_a_row_ = 0;
+  counters_.skipped_in_a_row = 0;
   if (config_.train.clip_norm > 0.0) {
     const double factor = optim::clip_factor(result.grad_norm, config_.train.clip_norm);
     if (factor < 1.0) optim::scale_gradients(parameters_, factor);
@@ -149,20 +161,13 @@ void Trainer::update(const StepResult& result) {
   const distributed::TimelineSpan span(timeline_.get(), "compute", "optimizer");
   optimizer_->step();
   schedule_.advance();
+  ++counters_.updates;
 }
 
-void Trainer::check_divergence(int64_t step) const {
-  StateTree state{.kind = "trainer"};
-  state.children.emplace("optimizer", optimizer_->state());
-  state.children.emplace("schedule", schedule_.state());
-  StateTree weights{.kind = "weights"};
-  for (const Parameter& p : parameters_) {
-    weights.tensors.emplace(p.name, StateTensor{p.rows, Spread::kCut, p.shard});
-  }
-  state.children.emplace("weights", std::move(weights));
-  const auto names = distributed::diverged_entries(mesh_, state);
+void Trainer::check_divergence() const {
+  const auto names = distributed::diverged_entries(mesh_, state());
   if (names.empty()) return;
-  SHARDOPT_THROW(ShardingError, "ranks disagree after step ", step, " about ",
+  SHARDOPT_THROW(ShardingError, "ranks disagree after step ", counters_.step, " about ",
                  names.size(), " entries of their state, the first being ",
                  names.front());
 }

@@ -8,9 +8,11 @@
 #include <string>
 #include <vector>
 
-#include "metrics.h"
+#include <ATen/core/Generator.h>
+
 #include "shardopt/config/train_config.h"
 #include "shardopt/core/parameter.h"
+#include "shardopt/core/state_tree.h"
 #include "shardopt/distributed/fully_sharded_unit.h"
 #include "shardopt/distributed/mesh.h"
 #include "shardopt/distributed/timeline.h"
@@ -18,19 +20,12 @@
 #include "shardopt/optim/schedule.h"
 #include "text_data.h"
 #include "train/gpt.h"
+#include "train/step.h"
 
 namespace shardopt::train {
 
-/// What happened in one step, the same on every rank.
-struct StepResult {
-  double loss = 0.0;        ///< Mean over the whole batch, nats per byte.
-  double grad_norm = 0.0;   ///< Global, before clipping.
-  double lr = 0.0;          ///< Of the first group.
-  bool is_skipped = false;  ///< Loss or gradients were not finite.
-  int stop_signal = 0;      ///< One that a rank has got; training ends.
-};
-
-/// Model, optimizer and data of a run. Every function is collective.
+/// Model, optimizer and data of a run. Functions are collective, but for those that say
+/// they are local, and those that only return what is known.
 class Trainer {
  public:
   /// `config` has passed check_config; `mesh` and `data` outlive this. Throws
@@ -39,17 +34,35 @@ class Trainer {
           const TextData& data,
           std::shared_ptr<distributed::Timeline> timeline = nullptr);
 
-  /// Step number `step`, counted from 1. Throws ConfigError on every rank if the loss
-  /// is not finite and the policy does not allow it.
-  StepResult step(int64_t step);
+  /// The next step. Throws ConfigError on every rank if the loss is not finite and the
+  /// policy does not allow it.
+  StepResult step(const StepHooks& hooks = {});
 
   /// Throws ConfigError if the last step was skipped: training did not do its work.
   void check_outcome() const;
 
   /// Throws ShardingError on every rank, naming entries, if ranks that share state
-  /// after step number `step` disagree about it: counters, lr, and on replicas every
-  /// row of weights and moments.
-  void check_divergence(int64_t step) const;
+  /// disagree about it: counters, lr, and on replicas every row of weights and moments.
+  /// Collective.
+  void check_divergence() const;
+
+  /// All that training goes on from, kind "training": parts model, optimizer, schedule,
+  /// data, rng and counters. Tensors alias the trainer's, but for the generator's.
+  /// Local.
+  [[nodiscard]] StateTree state() const;
+
+  /// Throws CheckpointError, listing what differs, if training cannot go on from
+  /// `saved`, a state of device meta: another text or order of samples, another
+  /// optimizer. Options that only steer are free to differ. Local.
+  void check_state(const StateTree& saved) const;
+
+  /// Takes over the values of `state`, a tree of `state()` whose tensors have been
+  /// loaded. Local.
+  void load_state(const StateTree& state);
+
+  /// Begins new dropout masks, a function of seed, step and rank: those of a checkpoint
+  /// belong to its ranks. Local.
+  void derive_dropout();
 
   /// Mean loss over samples spread evenly over the validation text, the same whatever
   /// the number of ranks; nullopt if there is none.
@@ -67,22 +80,33 @@ class Trainer {
   /// Bytes of text that one step trains on, all ranks together.
   [[nodiscard]] int64_t tokens_per_step() const noexcept;
 
+  /// As of the last step's end.
+  [[nodiscard]] const Counters& counters() const noexcept { return counters_; }
+  /// Of training up to now, by this rank's clock.
+  [[nodiscard]] double seconds() const;
+
  private:
-  [[nodiscard]] double accumulate_gradients(int64_t step);
-  [[nodiscard]] StepResult agree_on(double local_loss) const;
-  void skip(int64_t step, const StepResult& result);
+  using Clock = std::chrono::steady_clock;
+
+  [[nodiscard]] double accumulate_gradients();
+  [[nodiscard]] StepResult agree_on(double local_loss, const StepHooks& hooks);
+  void skip(const StepResult& result);
   void update(const StepResult& result);
+  [[nodiscard]] StateTree data_state() const;
 
   const config::TrainConfig config_;
   const distributed::Mesh& mesh_;
   const TextData& data_;
   std::shared_ptr<distributed::Timeline> timeline_;  // Shared with the groups; or null.
   distributed::ShardedModel sharded_;
+  at::Generator dropout_;  // The one that the model draws from.
   Gpt gpt_;
   std::vector<Parameter> parameters_;
   std::unique_ptr<optim::Optimizer> optimizer_;
   optim::ScheduleDriver schedule_;
-  int64_t skipped_in_a_row_ = 0;
+  Counters counters_;
+  double seconds_before_ = 0.0;               // Of the runs before this one.
+  std::optional<Clock::time_point> start_{};  // Of the first step here.
 };
 
 }  // namespace shardopt::train

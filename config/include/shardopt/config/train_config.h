@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "shardopt/config/checkpoint_options.h"
 #include "shardopt/core/option.h"
 #include "shardopt/distributed/backend_kind.h"
 #include "shardopt/optim/optimizer_config.h"
@@ -37,6 +38,10 @@ struct ModelOptions {
   double init_std = 0.02;
   double rope_theta = 10000.0;
   double norm_eps = 1e-5;
+  std::string init{};                ///< Weights to begin with; empty: drawn.
+  std::string init_allow_missing{};  ///< As in checkpoint::LoadOptions, by commas.
+  std::string init_ignore{};
+  std::string init_cast{};
 };
 
 struct DataOptions {
@@ -58,6 +63,7 @@ struct TrainOptions {
   int64_t max_skipped = 10;
   DeviceKind device = DeviceKind::kCpu;
   int64_t divergence_every = 100;  ///< 0: never.
+  int64_t stop_after = 0;          ///< 0: after `steps`.
 };
 
 struct MeshOptions {
@@ -105,6 +111,7 @@ struct TrainConfig {
   MeshOptions mesh{};
   OutputOptions output{};
   ProfileOptions profile{};
+  CheckpointOptions checkpoint{};
   /// Algorithms of whose own block the file or an override speaks, as "lion". No
   /// option, and not printed: unused_blocks() reads it.
   std::set<std::string> algorithm_blocks{};

@@ -108,8 +108,14 @@ void agree(Communicator& world, const std::function<void()>& local) {
 
 void agree_slowly(Communicator& world, const std::function<void()>& local) {
   // `work` joins its thread when it goes, also when a peer's loss throws below.
-  std::future<Failure> work =
-      std::async(std::launch::async, [&local] { return run(local); });
+  std::future<Failure> work;
+  try {
+    work = std::async(std::launch::async, [&local] { return run(local); });
+  } catch (const std::exception&) {  // No thread to be had: this rank's failure.
+    std::promise<Failure> failed;
+    failed.set_value(current_failure());
+    work = failed.get_future();
+  }
   bool is_done = false;
   do {
     is_done = work.wait_for(kAskEvery) == std::future_status::ready;

@@ -52,8 +52,9 @@ struct Checkpointer::Impl {
   SaveOptions options;
   std::optional<RootLock> lock;  // On rank 0.
   std::optional<Handle> handle;
+  bool has_branch = false;
   int64_t from = 0;
-  std::vector<int64_t> left_steps{};  // To become stale before the next commit.
+  std::vector<LeftStep> left_steps{};  // To become stale before the next commit.
   int64_t saves = 0;
   std::optional<SaveUnderWay> under_way;
   double stall_seconds = 0.0;  // Of the save under way.
@@ -64,6 +65,7 @@ struct Checkpointer::Impl {
   void start(int64_t step, const StateTree& state, const std::string& config_text,
              int64_t budget_bytes);
   std::optional<SaveReport> poll();
+  void begin_branch(int64_t new_from, bool discard_later);
 
   // Adds the time that `call` takes to the stall.
   template <typename Call>
@@ -82,6 +84,10 @@ void Checkpointer::Impl::start(int64_t step, const StateTree& state,
   TORCH_CHECK(!under_way.has_value(), "a save is under way");
   TORCH_CHECK(step >= 0, "step ", step, " cannot be saved; allowed: >= 0");
   stall_seconds = 0.0;
+  if (!has_branch) {
+    begin_branch(step, false);
+    from = 0;  // Nothing that training came from.
+  }
   const SaveRequest request{.step = step,
                             .state = state,
                             .config_text = config_text,
@@ -93,6 +99,30 @@ void Checkpointer::Impl::start(int64_t step, const StateTree& state,
                                           .protected_steps = origin()}};
   timed([&] { under_way.emplace(*handle, ranks, options, request); });
   ++saves;
+}
+
+// Damaged steps may be left unasked; what cannot be read today may be sound.
+void Checkpointer::Impl::begin_branch(int64_t new_from, bool discard_later) {
+  std::vector<LeftStep> later;
+  std::string valuable;
+  agree_slowly(ranks.world(), [&] {
+    if (ranks.rank() != 0) return;
+    for (const StepFolder& step : list_steps(root, handle->files())) {
+      if (step.step <= new_from || !step.is_committed) continue;
+      later.push_back({step.step, step.attempt});
+      if (!step.problem.empty() && !step.is_unreadable) continue;
+      valuable += c10::str(valuable.empty() ? "" : ", ", step.step);
+    }
+    if (valuable.empty() || discard_later) return;
+    SHARDOPT_CHECKPOINT_FAIL(
+        Fault::kMismatch, root.string(), ": training goes on from step ", new_from,
+        ", but later steps are there: ", valuable,
+        "; resume from the newest, give another folder, or discard them "
+        "(checkpoint.discard_later)");
+  });
+  left_steps = std::move(later);
+  from = new_from;
+  has_branch = true;
 }
 
 std::optional<SaveReport> Checkpointer::Impl::poll() {
@@ -120,24 +150,7 @@ Checkpointer::~Checkpointer() = default;
 void Checkpointer::begin_branch(int64_t from, bool discard_later) {
   TORCH_CHECK(from >= 0, "a branch from step ", from, "; allowed: >= 0");
   TORCH_CHECK(!is_saving(), "a branch cannot begin while a save is under way");
-  std::vector<int64_t> later;
-  std::string sound;
-  agree_slowly(impl_->ranks.world(), [&] {
-    if (impl_->ranks.rank() != 0) return;
-    for (const StepFolder& step : list_steps(impl_->root, impl_->handle->files())) {
-      if (step.step <= from || !step.is_committed) continue;
-      later.push_back(step.step);
-      if (step.problem.empty()) sound += c10::str(sound.empty() ? "" : ", ", step.step);
-    }
-    if (sound.empty() || discard_later) return;
-    SHARDOPT_CHECKPOINT_FAIL(
-        Fault::kMismatch, impl_->root.string(), ": training goes on from step ", from,
-        ", but later steps are there: ", sound,
-        "; resume from the newest, give another folder, or discard them "
-        "(checkpoint.discard_later)");
-  });
-  impl_->left_steps = std::move(later);
-  impl_->from = from;
+  impl_->begin_branch(from, discard_later);
 }
 
 void Checkpointer::start(int64_t step, const StateTree& state,

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <climits>
 #include <cstdio>
+#include <exception>
 #include <functional>
 #include <iterator>
 #include <map>
@@ -33,15 +35,48 @@ void add(StoredTensor tensor, uint32_t first_file, Tensors& tensors) {
   std::ranges::move(tensor.shards, std::back_inserter(known.shards));
 }
 
-void leave_steps(const Handle& root, const std::vector<int64_t>& steps) {
-  for (const int64_t step : steps) {
-    const std::string name = step_folder_name(step);
+// The attempt that a step's MANIFEST names; empty if that cannot be read.
+std::string attempt_of(const Handle& step) {
+  try {
+    const std::string bytes = read_small_file(step, kManifestName, INT_MAX);
+    return parse_manifest(bytes, step.path()).attempt;
+  } catch (const CheckpointFailure&) {
+    return "";
+  }
+}
+
+// Turns the MANIFEST of left steps into `to`, or back again.
+void rename_left(const Handle& root, const std::vector<LeftStep>& steps,
+                 const char* from, const char* to) {
+  for (const auto& [number, attempt] : steps) {
+    const std::string name = step_folder_name(number);
     if (!exists(root, name)) continue;
     const Handle folder = open_folder(root, name);
-    if (!exists(folder, kManifestName)) continue;
-    rename(folder, kManifestName, kStaleManifestName);
+    if (!exists(folder, from)) continue;
+    // This job may have saved the same step meanwhile, and not have heard of it.
+    if (from == kManifestName && attempt_of(folder) != attempt) continue;
+    rename(folder, from, to);
     sync(folder);
   }
+}
+
+// All is prepared before steps are left: only renames remain then.
+void commit_manifest(const Handle& root, const Handle& step, const Commit& work) {
+  const std::string temporary = temporary_name(kManifestName, work.manifest.attempt);
+  write_small_file(step, temporary, add_frame(encode_manifest(work.manifest)));
+  try {
+    rename_left(root, work.left_steps, kManifestName, kStaleManifestName);
+    rename(step, temporary, kManifestName);
+  } catch (const CheckpointFailure&) {
+    (void)step.files().unlink(step.descriptor(), temporary);
+    try {
+      rename_left(root, work.left_steps, kStaleManifestName, kManifestName);
+    } catch (const CheckpointFailure&) {
+      // The failure under way is the one to tell.
+    }
+    throw;
+  }
+  sync(step);
 }
 
 std::string latest_text(const std::string& name) {
@@ -56,6 +91,8 @@ void try_to(const std::string& what, std::vector<std::string>& warnings,
     call();
   } catch (const CheckpointFailure& error) {
     warnings.push_back(what + ": " + error.what_without_backtrace());
+  } catch (const std::exception& error) {
+    warnings.push_back(what + ": " + error.what());
   }
 }
 
@@ -85,12 +122,8 @@ void merge_parts(const std::vector<std::string>& parts, Manifest& manifest) {
 std::vector<std::string> commit(const Handle& root, Commit work) {
   Manifest& manifest = work.manifest;
   merge_parts(work.parts, manifest);
-  const std::string bytes = add_frame(encode_manifest(manifest));
   const std::string name = step_folder_name(manifest.step);
-  const Handle step = open_folder(root, name);
-  leave_steps(root, work.left_steps);
-  replace_file(step, kManifestName, temporary_name(kManifestName, manifest.attempt),
-               bytes);
+  commit_manifest(root, open_folder(root, name), work);
   std::vector<std::string> warnings;
   try_to("LATEST was not updated", warnings, [&] {
     replace_file(root, kLatestName, temporary_name(kLatestName, manifest.attempt),

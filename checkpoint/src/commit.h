@@ -11,11 +11,18 @@
 
 namespace shardopt::checkpoint {
 
+/// A step of a branch that is left, and the attempt that it was when that was decided.
+struct LeftStep {
+  int64_t step = 0;
+  std::string attempt{};  ///< Empty: its MANIFEST could not be read.
+};
+
 /// A save that is to be committed.
 struct Commit {
-  Manifest manifest;                  ///< Without files, tensors and total.
-  std::vector<std::string> parts{};   ///< Encoded RankParts, by rank.
-  std::vector<int64_t> left_steps{};  ///< Of a branch that is left: never to come back.
+  Manifest manifest;                 ///< Without files, tensors and total.
+  std::vector<std::string> parts{};  ///< Encoded RankParts, by rank.
+  std::vector<LeftStep>
+      left_steps{};  ///< Of a branch that is left: never to come back.
   RetentionRules retention{};
 };
 

@@ -187,13 +187,23 @@ void make_folder(const Handle& parent, const std::string& name) {
   sync(parent);
 }
 
-void replace_file(const Handle& folder, const std::string& name,
-                  const std::string& temporary, const std::string& bytes) {
+void write_small_file(const Handle& folder, const std::string& name,
+                      const std::string& bytes) {
+  Handle file = create_file(folder, name);
   try {
-    Handle file = create_file(folder, temporary);
     write_all(file, bytes.data(), bytes.size(), 0);
     sync(file);
     file.close();
+  } catch (const CheckpointFailure&) {
+    (void)folder.files().unlink(folder.descriptor(), name);
+    throw;
+  }
+}
+
+void replace_file(const Handle& folder, const std::string& name,
+                  const std::string& temporary, const std::string& bytes) {
+  write_small_file(folder, temporary, bytes);
+  try {
     rename(folder, temporary, name);
   } catch (const CheckpointFailure&) {
     (void)folder.files().unlink(folder.descriptor(), temporary);

@@ -61,6 +61,9 @@ void sync(const Handle& file_or_folder);
                                           int64_t max_bytes);
 /// Mode 0777 under the umask; may exist already. The parent is synced.
 void make_folder(const Handle& parent, const std::string& name);
+/// A new small file, synced; its name is not. Removed on a failure, if possible.
+void write_small_file(const Handle& folder, const std::string& name,
+                      const std::string& bytes);
 /// Writes `temporary`, syncs it, renames it to `name`, syncs the folder. On a failure
 /// `temporary` is removed if possible.
 void replace_file(const Handle& folder, const std::string& name,

@@ -11,6 +11,7 @@
 
 #include "paths.h"
 #include "safetensors_dtypes.h"
+#include "safetensors_header.h"
 #include "shardopt/checkpoint/checkpoint_failure.h"
 #include "shardopt/core/crc32c.h"
 #include "state_check.h"
@@ -90,7 +91,9 @@ void check_files(const Manifest& manifest) {
                                "' is not as rank-00000.safetensors");
     }
     if (!names.insert(file.name).second) fail("its file ", file.name, " comes twice");
-    if (file.data_begin < 8 || file.data_begin > file.bytes) {
+    const bool is_header = kLengthBytes <= file.data_begin &&
+                           file.data_begin <= kLengthBytes + kMaxHeaderBytes;
+    if (!is_header || file.data_begin > file.bytes) {
       fail(file.name, ": data begin at ", file.data_begin, " of ", file.bytes);
     }
     if (file.writer_rank >= manifest.mesh.world_size) {

@@ -21,6 +21,7 @@ bool is_sound(const StepFolder& step) {
 bool stays(const StepFolder& step, int64_t newer, const RetentionRules& rules) {
   if (step.is_pinned || rules.protected_steps.contains(step.step)) return true;
   if (!step.is_committed) return false;
+  if (step.is_unreadable) return true;
   const bool is_milestone = rules.keep_every > 0 && step.step % rules.keep_every == 0;
   return is_milestone || rules.keep == 0 || newer < rules.keep;
 }

@@ -59,11 +59,14 @@ StepFolder look_into(const Handle& root, const std::string& name, int64_t step) 
     }
   } catch (const CheckpointFailure& error) {
     folder.problem = error.what_without_backtrace();
+    folder.is_unreadable =
+        error.fault() == Fault::kStorage || error.fault() == Fault::kUnsupported;
     // A disk that refuses to answer does not make a step garbage.
     if (!is_known && error.fault() == Fault::kStorage) {
       folder.is_committed = folder.is_pinned = true;
     }
   } catch (const std::exception& error) {
+    folder.is_unreadable = true;
     folder.problem = folder.path.string() + ": " + error.what();
   }
   return folder;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <climits>
+#include <exception>
 #include <sstream>
 #include <utility>
 
@@ -16,13 +17,13 @@
 #include "shardopt/checkpoint/root.h"
 #include "shardopt/core/crc32c.h"
 #include "shardopt/core/state_tree.h"
+#include "space.h"
 
 namespace shardopt::checkpoint {
 namespace {
 
 using Seconds = std::chrono::duration<double>;
 
-constexpr int64_t kReserveBytes = int64_t{64} << 20;
 constexpr int64_t kLargeBytes = int64_t{64} << 20;  // Whole, of a tensor.
 constexpr char kWriter[] = "shardopt 0.1.0";
 
@@ -90,9 +91,9 @@ SaveUnderWay::SaveUnderWay(const Handle& root, const RankGroup& ranks,
   report_.step = request.step;
   report_.folder = std::filesystem::path(root.path()) / step_folder_name(request.step);
   report_.bytes = sum_over_ranks(ranks_.world(), layout.bytes);
-  agree(ranks_.world(), [&] {
+  agree_slowly(ranks_.world(), [&] {  // It syncs folders.
     if (ranks_.rank() != 0) return;
-    if (options.check_space) check_space(report_.bytes);
+    if (options.check_space) check_space(root_, report_.bytes);
     make_attempt_folder();
   });
   start_job(options, request, std::move(flat), std::move(layout));
@@ -111,20 +112,6 @@ void SaveUnderWay::check(const SaveOptions& options, const SaveRequest& request,
     report_.warnings.push_back("'" + name +
                                "' differs between ranks: that of rank 0 is saved");
   }
-}
-
-void SaveUnderWay::check_space(int64_t bytes) const {
-  struct statvfs status {};
-  if (retry([&] { return root_.files().fstatvfs(root_.descriptor(), status); }) != 0) {
-    fail_storage(root_.path(), "cannot ask for its free space", errno);
-  }
-  const auto free =
-      static_cast<int64_t>(status.f_bavail) * static_cast<int64_t>(status.f_frsize);
-  const int64_t needed = bytes + bytes / 50 + kReserveBytes;
-  if (free >= needed) return;
-  SHARDOPT_CHECKPOINT_FAIL(Fault::kStorage, root_.path(), ": a step needs ", needed,
-                           " bytes (", bytes, " of data), the disk has ", free,
-                           " free");
 }
 
 void SaveUnderWay::make_attempt_folder() {
@@ -170,11 +157,20 @@ std::optional<SaveReport> SaveUnderWay::poll() {
   return finished();
 }
 
+// After a failure anywhere every rank stops, and is polled until all have: one of them
+// may be in a long sync.
 bool SaveUnderWay::poll_writing() {
   int64_t progress = kRunning;
-  if (job_->is_done()) progress = job_->failure().fault >= 0 ? kFailed : kDone;
+  if (job_->is_done()) {
+    progress = !is_failing_ && job_->failure().fault >= 0 ? kFailed : kDone;
+  }
   const int64_t least = min_over_ranks(ranks_.world(), progress);
-  if (least == kFailed) stop_and_fail(job_->failure());
+  if (least == kFailed) {
+    is_failing_ = true;
+    job_->cancel();
+  } else if (least == kDone && is_failing_) {
+    stop_and_fail(job_->failure());
+  }
   return least == kDone;
 }
 
@@ -184,10 +180,16 @@ void SaveUnderWay::start_commit() {
   job_.reset();
   is_committing_ = true;
   if (ranks_.rank() != 0) return;
-  committing_ =
-      std::async(std::launch::async, [this, work = std::move(commit_)]() mutable {
-        return commit(root_, std::move(work));
-      });
+  try {
+    committing_ =
+        std::async(std::launch::async, [this, work = std::move(commit_)]() mutable {
+          return commit(root_, std::move(work));
+        });
+  } catch (const std::exception&) {  // No thread to be had: told as commit's own.
+    std::promise<std::vector<std::string>> failed;
+    failed.set_exception(std::current_exception());
+    committing_ = failed.get_future();
+  }
 }
 
 bool SaveUnderWay::poll_commit() {
@@ -231,7 +233,9 @@ void SaveUnderWay::fail(const Failure& own) {
   try {
     throw_together(ranks_.world(), own);
   } catch (const CheckpointFailure&) {
-    if (ranks_.rank() == 0) remove_remains();
+    agree_slowly(ranks_.world(), [this] {
+      if (ranks_.rank() == 0) remove_remains();
+    });
     throw;
   }
 }

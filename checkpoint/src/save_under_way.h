@@ -30,7 +30,7 @@ struct SaveRequest {
   const std::string& config_text;
   int64_t budget_bytes = 0;
   bool checks_all_replicas = false;  ///< Large tensors too.
-  std::vector<int64_t> left_steps{};
+  std::vector<LeftStep> left_steps{};
   RetentionRules retention{};
 };
 
@@ -53,7 +53,6 @@ class SaveUnderWay {
  private:
   void check(const SaveOptions& options, const SaveRequest& request,
              const FlatState& flat);
-  void check_space(int64_t bytes) const;
   void make_attempt_folder();
   void start_job(const SaveOptions& options, const SaveRequest& request, FlatState flat,
                  DataLayout layout);
@@ -73,6 +72,7 @@ class SaveUnderWay {
   SaveReport report_;
   std::optional<SaveJob> job_;
   std::future<std::vector<std::string>> committing_;  // On rank 0, once it has begun.
+  bool is_failing_ = false;                           // A rank has failed: all stop.
   bool is_committing_ = false;
 };
 

@@ -35,15 +35,19 @@ class StateCheck {
       const bool is_own = reference.spread == Spread::kPerRank;
       const int count = is_own ? manifest_.mesh.world_size : 1;
       for (int rank = 0; rank < count; ++rank) {
-        use(is_own ? per_rank_name(reference.tensor, rank) : reference.tensor, slot);
+        use(reference.spread,
+            is_own ? per_rank_name(reference.tensor, rank) : reference.tensor, slot);
       }
     }
     for (const auto& [name, child] : state.children) check(child);
   }
 
-  void use(const std::string& name, const std::string& slot) {
+  void use(Spread spread, const std::string& name, const std::string& slot) {
     const StoredTensor* tensor = find_tensor(manifest_, name);
     if (tensor == nullptr) fail("slot '", slot, "': there is no tensor '", name, "'");
+    if (spread == Spread::kCut && tensor->shape.empty()) {
+      fail("tensor '", name, "' is cut, but has no dimension");
+    }
     if (!used_.insert(tensor->name).second) {
       fail("tensor '", name, "' belongs to two slots");
     }

@@ -5,6 +5,8 @@
 #include <numeric>
 #include <utility>
 
+#include "shardopt/checkpoint/checkpoint_failure.h"
+
 namespace shardopt::checkpoint {
 namespace {
 
@@ -71,6 +73,12 @@ class Planning {
       replicated_.push_back({index, 0, rows, rows * row_bytes(tensor)});
     } else {
       const auto shard = static_cast<std::size_t>(rank_ % shards_);
+      if (tensor.offsets.size() != static_cast<std::size_t>(shards_) + 1 ||
+          tensor.offsets[shard + 1] - tensor.offsets[shard] != tensor.local.size(0)) {
+        SHARDOPT_CHECKPOINT_FAIL(Fault::kMismatch, "tensor '", tensor.name,
+                                 "' is not cut over these ", shards_,
+                                 " ranks, or not in their order");
+      }
       const int64_t begin = tensor.offsets.at(shard);
       const int64_t held = tensor.offsets.at(shard + 1) - begin;
       if (held > 0) cut_.push_back({index, begin, held, held * row_bytes(tensor)});

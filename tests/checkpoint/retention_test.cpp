@@ -2,6 +2,7 @@
 #include "retention.h"
 
 #include <cerrno>
+#include <cstring>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -13,6 +14,8 @@
 #include "checkpoint/save_cases.h"
 #include "files.h"
 #include "shardopt/checkpoint/checkpointer.h"
+#include "shardopt/core/crc32c.h"
+#include "shardopt/core/state_tree.h"
 #include "support/fault_file_system.h"
 #include "support/scratch_dir.h"
 
@@ -193,12 +196,34 @@ TEST_F(RetentionTest, GoesOnWhereItFailed) {
   }
 }
 
-// An older number than what is there, without a branch: it was acknowledged, so it
-// stays until the next save.
-TEST_F(RetentionTest, NeverRemovesWhatWasJustSaved) {
+// It would be removed by the next save: so it is not saved.
+TEST_F(RetentionTest, RefusesAnOlderNumberWithoutABranch) {
   save_steps({8, 9});
-  save_steps({5}, {.keep = 1, .block_bytes = 1 << 16});
-  EXPECT_EQ(steps(), (Steps{"5", "9"}));
+  const auto alone = distributed::make_thread_communicators(1);
+  const std::string failure = test::failure_of(
+      [&] { save(root(), 5, StateTree{.kind = "any"}, *alone.front()); });
+  EXPECT_TRUE(failure.starts_with("mismatch: ")) << failure;
+  EXPECT_NE(failure.find("later steps are there: 8, 9"), std::string::npos) << failure;
+  EXPECT_EQ(steps(), (Steps{"8", "9"}));
+}
+
+// A newer format, say: it may be sound for another program.
+TEST_F(RetentionTest, LeavesNoStepUnaskedThatIsNotDamaged) {
+  save_steps({8});
+  const fs::path manifest = step(8) / "MANIFEST";
+  std::string bytes = test::read_bytes(manifest);
+  bytes[8] = 2;  // The major version; the frame's own CRC is made anew.
+  const uint32_t crc = crc32c(bytes.data(), 28);
+  std::memcpy(bytes.data() + 28, &crc, sizeof crc);
+  test::write_bytes(manifest, bytes);
+  const auto alone = distributed::make_thread_communicators(1);
+  Checkpointer checkpointer(root(), *alone.front(), {.keep = 1});
+  const std::string failure =
+      test::failure_of([&] { checkpointer.begin_branch(5, false); });
+  EXPECT_NE(failure.find("later steps are there: 8"), std::string::npos) << failure;
+  checkpointer.begin_branch(8, false);
+  checkpointer.save(9, StateTree{.kind = "any"});
+  EXPECT_EQ(steps(), (Steps{"8!", "9"}));
 }
 
 TEST_F(RetentionTest, PruningTakesTheLockAndSaysWhatWent) {

@@ -57,7 +57,8 @@ SafetensorsFile weights_of(const OpenStep& step, const ExportRequest& request) {
     const std::string stored = stored_name(step, name, request.point);
     at::Tensor tensor =
         read_tensor(step.folder, step.manifest, stored, posix_file_system());
-    if (model.values.contains(name + ".is_scalar")) tensor = tensor.view(at::IntArrayRef{});
+    if (model.values.contains(name + ".is_scalar"))
+      tensor = tensor.view(at::IntArrayRef{});
     const bool converts = !request.dtype.empty() && tensor.is_floating_point();
     if (converts) tensor = tensor.to(dtype_of(request.dtype));
     for (const auto& alias : find_tensor(step.manifest, name)->aliases) {
@@ -82,6 +83,11 @@ int export_weights(const ExportRequest& request) {
 
 int import_weights(const fs::path& file, const fs::path& root, int64_t step) {
   const SafetensorsFile contents = read_safetensors(file);
+  const fs::path target = root / step_folder_name(step);
+  if (is_step(target)) {
+    SHARDOPT_CHECKPOINT_FAIL(Fault::kMismatch, target.string(),
+                             " is there already; give another --step");
+  }
   StateTree model{.kind = kModel};
   for (const auto& [name, tensor] : contents.tensors) {
     const bool is_scalar = tensor.dim() == 0;

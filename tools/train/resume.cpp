@@ -39,6 +39,8 @@ std::optional<int64_t> newest_step(const fs::path& path) {
     return checkpoint::open_step(path, files).manifest.step;
   }
   std::optional<int64_t> newest;
+  std::error_code error;
+  if (!fs::exists(path, error)) return newest;
   for (const auto& step : checkpoint::list_steps(path, files)) {
     if (step.is_committed) newest = step.step;
   }

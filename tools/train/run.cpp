@@ -75,6 +75,21 @@ StepMetrics metrics_of(const StepResult& result, const Trainer& trainer,
 // Of every how many steps; 0: never.
 bool is_multiple(int64_t step, int64_t every) { return every > 0 && step % every == 0; }
 
+// What the trainer throws of its own, it throws on every rank: what is being saved is
+// worth its end first.
+template <typename Call>
+auto settled(Saving* saving, Call call) {
+  try {
+    return call();
+  } catch (const ConfigError&) {
+    if (saving != nullptr) saving->settle();
+    throw;
+  } catch (const ShardingError&) {
+    if (saving != nullptr) saving->settle();
+    throw;
+  }
+}
+
 class Loop {
  public:
   Loop(const config::TrainConfig& config, Trainer& trainer, Profile& profile,
@@ -92,7 +107,7 @@ class Loop {
       const StepResult result = step();
       if (result.stop_signal != 0) return {.signal = result.stop_signal};
       if (is_multiple(result.step, config_.divergence_every)) {
-        trainer_.check_divergence();
+        settled(saving_, [&] { trainer_.check_divergence(); });
       }
       const bool is_last = result.step == config_.steps || result.step == stop;
       if (saving_ != nullptr && !is_last) saving_->after_step(trainer_, result);
@@ -105,8 +120,8 @@ class Loop {
     const int64_t number = trainer_.counters().step + 1;
     profile_.before_step(number);
     const auto start = Clock::now();
-    const StepResult result =
-        trainer_.step(saving_ == nullptr ? StepHooks() : saving_->hooks());
+    const StepHooks hooks = saving_ == nullptr ? StepHooks() : saving_->hooks();
+    const StepResult result = settled(saving_, [&] { return trainer_.step(hooks); });
     const bool is_last = number == config_.steps || number == config_.stop_after;
     profile_.after_step(number, result.stop_signal != 0 || is_last);
     StepMetrics metrics = metrics_of(result, trainer_, seconds_since(start));

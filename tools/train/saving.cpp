@@ -123,12 +123,16 @@ void Saving::begin(const Trainer& trainer) {
   });
 }
 
-void Saving::finish(const Trainer& trainer) {
+void Saving::settle() {
   try {
     note_saved(checkpointer_.finish());
   } catch (const CheckpointFailure& error) {
-    reporter_.warn(error.what_without_backtrace());  // The last save is what counts.
+    reporter_.warn(error.what_without_backtrace());
   }
+}
+
+void Saving::finish(const Trainer& trainer) {
+  settle();  // The last save is what counts.
   const int64_t step = trainer.counters().step;
   if (step == 0 || saved_step_ == step) return;
   note_saved(checkpointer_.save(step, trainer.state(), config_text_));

@@ -45,6 +45,10 @@ class Saving {
   /// that had this result.
   void after_step(const Trainer& trainer, const StepResult& result);
 
+  /// Ends the save under way, if there is one; its failure is a warning. For when all
+  /// ranks are about to end with an error: what has been copied is worth its end.
+  void settle();
+
   /// Saves the last step, unless it has been saved, and returns when it is there. Any
   /// failure is thrown.
   void finish(const Trainer& trainer);

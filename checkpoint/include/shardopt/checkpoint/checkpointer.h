@@ -65,6 +65,8 @@ class Checkpointer {
   /// that is left: sound ones are an error that lists them (kMismatch) unless
   /// `discard_later`; before the next commit their MANIFEST becomes MANIFEST.stale, so
   /// that they never come back. `from` itself is kept by retention.
+  ///
+  /// Without this call the first save is checked as if training went on from its step.
   void begin_branch(int64_t from, bool discard_later);
 
   /// Begins to save `state` as step `step` >= 0 and returns. Refused (c10::Error) while

@@ -52,8 +52,8 @@ using Destination = std::function<StateTree(const StateTree& saved)>;
 /// names and types of values, slots, dtypes, whole shapes, spreads. Every difference is
 /// listed (kMismatch, the same text on every rank) and nothing was changed. Parts of
 /// kind kRecordOnly are not compared. Then rows are read straight into the
-/// destination's tensors, each block verified against its CRC; memory beyond those is 4
-/// MiB per thread.
+/// destination's tensors, each block verified against its CRC; memory beyond those is
+/// one block (4 MiB) per thread, and a copy of each tensor that is not contiguous.
 ///
 /// Returns, in `state`, the destination with the checkpoint's values in place of its
 /// own; it is for the objects' load_state to take those over.

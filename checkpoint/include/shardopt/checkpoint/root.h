@@ -22,6 +22,9 @@ struct StepFolder {
   bool is_committed = false;  ///< It has a MANIFEST, or the disk refuses to say.
   std::string attempt{};      ///< That its MANIFEST names; empty if none can be read.
   bool is_pinned = false;     ///< The same of PIN: never removed by retention.
+  /// The problem is no damage: a newer format, or a disk that refused to answer. Such a
+  /// step is nobody's to give up unasked.
+  bool is_unreadable = false;
   /// Why it cannot be loaded; empty: MANIFEST is sound and every file has its size.
   std::string problem{};
 };
@@ -48,8 +51,8 @@ struct ManifestFile {
 [[nodiscard]] Manifest parse_manifest(const std::string& bytes,
                                       const std::string& name);
 
-/// Removes the steps behind `keep` >= 1 newer sound ones, damaged or not, and folders of
-/// dead attempts; pinned ones stay. Holds LOCK meanwhile, and does not wait for it
+/// Removes the steps behind `keep` >= 1 newer sound ones, damaged or not, and folders
+/// of dead attempts; pinned ones stay. Holds LOCK meanwhile, and does not wait for it
 /// (kBusy). Returns what it has removed.
 std::vector<std::filesystem::path> prune_steps(const std::filesystem::path& root,
                                                int64_t keep, FileSystem& files);

@@ -31,10 +31,9 @@ void check_data_files(const Handle& step, const Manifest& manifest) {
   }
 }
 
-ManifestFile read_step(const Handle& step) {
+ManifestFile read_manifest(const Handle& step) {
   ManifestFile file{.bytes = read_small_file(step, kManifestName, kMaxManifestBytes)};
   file.manifest = parse_manifest(file.bytes, step.path() + "/" + kManifestName);
-  check_data_files(step, file.manifest);
   return file;
 }
 
@@ -51,8 +50,9 @@ StepFolder look_into(const Handle& root, const std::string& name, int64_t step) 
       folder.problem = folder.path.string() + ": it has no MANIFEST";
       return folder;
     }
-    const Manifest manifest = read_step(handle).manifest;
+    const Manifest manifest = read_manifest(handle).manifest;
     folder.attempt = manifest.attempt;
+    check_data_files(handle, manifest);
     if (manifest.step != step) {
       folder.problem =
           c10::str(folder.path.string(), ": its MANIFEST is of step ", manifest.step);
@@ -87,7 +87,10 @@ Manifest parse_manifest(const std::string& bytes, const std::string& name) {
 }
 
 ManifestFile open_step(const fs::path& folder, FileSystem& files) {
-  return read_step(open_root(files, folder.string()));
+  const Handle step = open_root(files, folder.string());
+  ManifestFile file = read_manifest(step);
+  check_data_files(step, file.manifest);
+  return file;
 }
 
 std::vector<StepFolder> list_steps(const fs::path& root, FileSystem& files) {

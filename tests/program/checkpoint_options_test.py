@@ -3,7 +3,6 @@
 import re
 import shutil
 import subprocess
-import sys
 import unittest
 
 from case import read_metrics
@@ -14,10 +13,6 @@ from program import PROGRAM, clean_environment, start_ranks
 LARGE = {"model.layers": 1, "model.dim": 512, "model.hidden": 32, "model.heads": 4,
          "model.context": 2, "train.batch": 2, "train.validate_every": 0,
          "train.steps": 30, "output.log_every": 1, "checkpoint.every_steps": 1}
-# Starts a command, and says how much memory it had at most, in MB.
-PEAK = ("import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True, "
-        "stdout=subprocess.DEVNULL); "
-        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024)")
 
 
 class WhenTest(CheckpointCase):
@@ -140,20 +135,6 @@ class PendingTest(CheckpointCase):
 
 
 class ResourcesTest(CheckpointCase):
-    def peak_mb(self, name, **changes):
-        entry = self.arguments({**LARGE, "model.dim": 1024, "train.steps": 4,
-                                "checkpoint.path": self.folder / name,
-                                "checkpoint.keep": 1, **changes})
-        said = subprocess.run([sys.executable, "-c", PEAK, PROGRAM, *entry], check=True,
-                              capture_output=True, text=True, env=clean_environment())
-        return int(said.stdout)
-
-    def test_host_budget_bounds_memory_for_copies(self):
-        # 54 MB of state.
-        small = self.peak_mb("small", **{"checkpoint.host_budget_mib": 8})
-        large = self.peak_mb("large", **{"checkpoint.host_budget_mib": 1024})
-        self.assertGreater(large - small, 25)
-
     def test_direct_io_off_goes_through_the_page_cache(self):
         out = self.says({**self.saving, "checkpoint.direct_io": "false"})
         self.assertRegex(out, r"saved step 20: .* ms, buffered\)")

@@ -84,6 +84,8 @@ class Flattening {
     }
     if (!names_.insert(name).second) fail(entry, "its name is taken");
     for (const std::string& alias : state.aliases) {
+      const std::string alias_problem = problem_of_tensor_name(alias);
+      if (!alias_problem.empty()) fail(entry, "alias: " + alias_problem);
       if (!names_.insert(alias).second) fail(entry, "alias " + alias + " is taken");
     }
   }

@@ -157,14 +157,17 @@ class MpiProgress::Loop {
   bool advance_calls(std::unique_lock<std::mutex>& lock) {
     lock.unlock();
     const nanoseconds start = thread_cpu_time();
-    const auto finished = std::ranges::partition(
-        calls_, [](const auto& call) { return !call->advance(); });
-    const bool has_moved = !finished.empty() || thread_cpu_time() - start > kMoving;
+    // Not that of std::ranges, whose result clang 14 cannot compile.
+    const auto finished =
+        std::partition(calls_.begin(), calls_.end(),
+                       [](const auto& call) { return !call->advance(); });
+    const bool has_moved =
+        finished != calls_.end() || thread_cpu_time() - start > kMoving;
     lock.lock();
-    under_way_ -= finished.size();
+    under_way_ -= static_cast<std::size_t>(calls_.end() - finished);
     lock.unlock();
-    for (const auto& call : finished) call->finish();
-    calls_.erase(finished.begin(), finished.end());
+    std::for_each(finished, calls_.end(), [](const auto& call) { call->finish(); });
+    calls_.erase(finished, calls_.end());
     lock.lock();
     return has_moved;
   }

@@ -1,5 +1,6 @@
 #include "agree.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cstring>
 #include <exception>
@@ -22,7 +23,9 @@ namespace {
 using distributed::Communicator;
 using distributed::ReduceOp;
 
-constexpr std::chrono::milliseconds kAskEvery{3};
+// Asking costs: seldom, once it is clear that the work is long.
+constexpr std::chrono::milliseconds kAskFirst{1};
+constexpr std::chrono::milliseconds kAskLast{32};
 
 at::Tensor bytes_of(const std::string& text) {
   at::Tensor bytes = at::empty({static_cast<int64_t>(text.size())}, at::kByte);
@@ -117,8 +120,10 @@ void agree_slowly(Communicator& world, const std::function<void()>& local) {
     work = failed.get_future();
   }
   bool is_done = false;
+  auto patience = kAskFirst;
   do {
-    is_done = work.wait_for(kAskEvery) == std::future_status::ready;
+    is_done = work.wait_for(patience) == std::future_status::ready;
+    patience = std::min(2 * patience, kAskLast);
   } while (min_over_ranks(world, is_done ? 1 : 0) == 0);
   throw_together(world, work.get());
 }

@@ -16,11 +16,14 @@
 
 #include "shardopt/checkpoint/checkpoint_failure.h"
 #include "shardopt/distributed/communicator.h"
+#include "shardopt/distributed/small_messages.h"
 
 namespace shardopt::checkpoint {
 namespace {
 
+using distributed::broadcast_text;
 using distributed::Communicator;
+using distributed::min_over_ranks;
 using distributed::ReduceOp;
 
 // Asking costs: seldom, once it is clear that the work is long.
@@ -52,26 +55,8 @@ std::vector<int64_t> sizes_on_root(Communicator& world, int64_t own_size) {
 
 }  // namespace
 
-int64_t min_over_ranks(Communicator& world, int64_t value) {
-  at::Tensor tensor = at::full({1}, value, at::kLong);
-  world.all_reduce(tensor, ReduceOp::kMin)->wait();
-  return *tensor.const_data_ptr<int64_t>();
-}
-
 int lowest_rank(Communicator& world, bool is_set) {
   return static_cast<int>(min_over_ranks(world, is_set ? world.rank() : world.size()));
-}
-
-std::string broadcast_text(Communicator& world, const std::string& text, int root) {
-  at::Tensor length = at::full({1}, static_cast<int64_t>(text.size()), at::kLong);
-  world.broadcast(length, root)->wait();
-  const int64_t size = *length.const_data_ptr<int64_t>();
-  if (size == 0) return {};
-  at::Tensor bytes =
-      world.rank() == root ? bytes_of(text) : at::empty({size}, at::kByte);
-  world.broadcast(bytes, root)->wait();
-  return {static_cast<const char*>(bytes.const_data_ptr()),
-          static_cast<std::size_t>(size)};
 }
 
 Failure current_failure() {

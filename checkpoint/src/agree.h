@@ -1,7 +1,6 @@
 /// Ranks that fail together, with the same words.
 #pragma once
 
-#include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
@@ -24,15 +23,8 @@ void agree(distributed::Communicator& world, const std::function<void()>& local)
 /// Collective.
 void agree_slowly(distributed::Communicator& world, const std::function<void()>& local);
 
-/// The text of rank `root`. Collective.
-[[nodiscard]] std::string broadcast_text(distributed::Communicator& world,
-                                         const std::string& text, int root = 0);
-
 /// The lowest rank for which `is_set`, or the number of ranks. Collective.
 [[nodiscard]] int lowest_rank(distributed::Communicator& world, bool is_set);
-
-/// The least `value` of all ranks. Collective.
-[[nodiscard]] int64_t min_over_ranks(distributed::Communicator& world, int64_t value);
 
 /// On rank 0 every rank's text, in order; nothing elsewhere. Bytes moved are those of
 /// the texts. Collective.

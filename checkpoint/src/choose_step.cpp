@@ -1,7 +1,5 @@
 #include "choose_step.h"
 
-#include <array>
-#include <cstdio>
 #include <optional>
 #include <utility>
 
@@ -9,7 +7,6 @@
 #include "paths.h"
 #include "shardopt/checkpoint/checkpoint_failure.h"
 #include "shardopt/checkpoint/root.h"
-#include "shardopt/core/crc32c.h"
 
 namespace shardopt::checkpoint {
 namespace {
@@ -108,10 +105,7 @@ class Search {
       const Handle root = open_root(files_, root_.string());
       if (!exists(root, kLatestName)) return "";
       const std::string text = read_small_file(root, kLatestName, kMaxLatestBytes);
-      std::array<char, 16> crc{};
-      std::snprintf(crc.data(), crc.size(), " %08x\n",
-                    crc32c(chosen.data(), chosen.size()));
-      if (text == chosen + crc.data()) return "";
+      if (text == latest_text(chosen)) return "";
       return "LATEST does not name " + chosen + ", the newest step; it is not believed";
     } catch (const CheckpointFailure& error) {
       return c10::str("LATEST cannot be read: ", error.what_without_backtrace());

@@ -1,9 +1,7 @@
 #include "commit.h"
 
 #include <algorithm>
-#include <array>
 #include <climits>
-#include <cstdio>
 #include <exception>
 #include <functional>
 #include <iterator>
@@ -15,7 +13,6 @@
 #include "paths.h"
 #include "shardopt/checkpoint/checkpoint_failure.h"
 #include "shardopt/checkpoint/root.h"
-#include "shardopt/core/crc32c.h"
 
 namespace shardopt::checkpoint {
 namespace {
@@ -35,11 +32,10 @@ void add(StoredTensor tensor, uint32_t first_file, Tensors& tensors) {
   std::ranges::move(tensor.shards, std::back_inserter(known.shards));
 }
 
-// The attempt that a step's MANIFEST names; empty if that cannot be read.
-std::string attempt_of(const Handle& step) {
+// Empty if it cannot be read.
+std::string attempt_or_none(const Handle& step) {
   try {
-    const std::string bytes = read_small_file(step, kManifestName, INT_MAX);
-    return parse_manifest(bytes, step.path()).attempt;
+    return committed_attempt(step);
   } catch (const CheckpointFailure&) {
     return "";
   }
@@ -54,7 +50,7 @@ void rename_left(const Handle& root, const std::vector<LeftStep>& steps,
     const Handle folder = open_folder(root, name);
     if (!exists(folder, from)) continue;
     // This job may have saved the same step meanwhile, and not have heard of it.
-    if (from == kManifestName && attempt_of(folder) != attempt) continue;
+    if (from == kManifestName && attempt_or_none(folder) != attempt) continue;
     rename(folder, from, to);
     sync(folder);
   }
@@ -79,12 +75,6 @@ void commit_manifest(const Handle& root, const Handle& step, const Commit& work)
   sync(step);
 }
 
-std::string latest_text(const std::string& name) {
-  std::array<char, 16> crc{};
-  std::snprintf(crc.data(), crc.size(), " %08x\n", crc32c(name.data(), name.size()));
-  return name + crc.data();
-}
-
 void try_to(const std::string& what, std::vector<std::string>& warnings,
             const std::function<void()>& call) {
   try {
@@ -97,6 +87,11 @@ void try_to(const std::string& what, std::vector<std::string>& warnings,
 }
 
 }  // namespace
+
+std::string committed_attempt(const Handle& step) {
+  const std::string bytes = read_small_file(step, kManifestName, INT_MAX);
+  return parse_manifest(bytes, step.path()).attempt;
+}
 
 void merge_parts(const std::vector<std::string>& parts, Manifest& manifest) {
   Tensors tensors;

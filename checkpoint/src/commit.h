@@ -26,6 +26,9 @@ struct Commit {
   RetentionRules retention{};
 };
 
+/// The attempt that the MANIFEST of a step's folder names. Throws if it cannot be read.
+[[nodiscard]] std::string committed_attempt(const Handle& step);
+
 /// Adds what the ranks have written to `manifest` and checks the whole. Throws
 /// CheckpointFailure (kCorrupt): no manifest that a reader refuses is ever written.
 void merge_parts(const std::vector<std::string>& parts, Manifest& manifest);

@@ -11,6 +11,7 @@
 #include "shardopt/checkpoint/checkpoint_failure.h"
 #include "shardopt/checkpoint/manifest.h"
 #include "shardopt/checkpoint/root.h"
+#include "shardopt/distributed/small_messages.h"
 #include "step_files.h"
 
 namespace shardopt::checkpoint {
@@ -73,10 +74,11 @@ class Loading {
       if (ranks_.rank() != 0) return;
       choice_ = choose_step(path_, options_.max_fallback, damaged_, files_);
     });
-    choice_.folder = broadcast_text(world, choice_.folder.string());
-    choice_.manifest_bytes = broadcast_text(world, choice_.manifest_bytes);
+    choice_.folder = distributed::broadcast_text(world, choice_.folder.string());
+    choice_.manifest_bytes = distributed::broadcast_text(world, choice_.manifest_bytes);
     choice_.is_of_root =
-        min_over_ranks(world, ranks_.rank() == 0 && !choice_.is_of_root ? 0 : 1) == 1;
+        distributed::min_over_ranks(
+            world, ranks_.rank() == 0 && !choice_.is_of_root ? 0 : 1) == 1;
   }
 
   LoadReport load_chosen(StateTree& state) {

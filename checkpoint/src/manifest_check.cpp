@@ -40,11 +40,6 @@ int64_t sum(int64_t a, int64_t b, const std::string& what) {
   return result;
 }
 
-// A 0-d tensor is one row.
-int64_t rows_of(const StoredTensor& tensor) {
-  return tensor.shape.empty() ? 1 : tensor.shape.front();
-}
-
 int64_t row_bytes_of(const StoredTensor& tensor) {
   int64_t bytes = element_bytes(tensor.dtype);
   for (std::size_t i = 1; i < tensor.shape.size(); ++i) {
@@ -131,7 +126,7 @@ void check_tensor(const Manifest& manifest, const StoredTensor& tensor) {
     fail(tensor.name, ": its dtype '", tensor.dtype, "' is unknown");
   }
   const int64_t row_bytes = row_bytes_of(tensor);
-  (void)product(rows_of(tensor), row_bytes, tensor.name);
+  (void)product(row_count(tensor.shape), row_bytes, tensor.name);
   int64_t next_row = 0;
   for (const StoredShard& shard : tensor.shards) {
     if (shard.row_begin != next_row) {
@@ -140,8 +135,9 @@ void check_tensor(const Manifest& manifest, const StoredTensor& tensor) {
     check_shard(manifest, tensor, shard, row_bytes);
     next_row = sum(next_row, shard.rows, tensor.name);
   }
-  if (next_row != rows_of(tensor)) {
-    fail(tensor.name, ": it has ", rows_of(tensor), " rows, its shards ", next_row);
+  if (next_row != row_count(tensor.shape)) {
+    fail(tensor.name, ": it has ", row_count(tensor.shape), " rows, its shards ",
+         next_row);
   }
 }
 

@@ -12,6 +12,7 @@
 #include "shardopt/checkpoint/checkpoint_failure.h"
 #include "shardopt/core/digest.h"
 #include "shardopt/distributed/communicator.h"
+#include "shardopt/distributed/small_messages.h"
 
 namespace shardopt::checkpoint {
 namespace {
@@ -80,10 +81,10 @@ std::string outline(const FlatState& flat) {
 
 void check_same_outline(distributed::Communicator& world, const std::string& text) {
   const auto mine = static_cast<int64_t>(digest(text));
-  const int64_t least = min_over_ranks(world, mine);
-  const int64_t most = ~min_over_ranks(world, ~mine);
+  const int64_t least = distributed::min_over_ranks(world, mine);
+  const int64_t most = ~distributed::min_over_ranks(world, ~mine);
   if (least == most) return;
-  const std::string theirs = broadcast_text(world, text);
+  const std::string theirs = distributed::broadcast_text(world, text);
   agree(world, [&] {
     if (text == theirs) return;
     SHARDOPT_CHECKPOINT_FAIL(Fault::kMismatch, "ranks save different states: ",

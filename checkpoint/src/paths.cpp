@@ -7,6 +7,7 @@
 #include <random>
 
 #include "shardopt/checkpoint/root.h"
+#include "shardopt/core/crc32c.h"
 
 namespace shardopt::checkpoint {
 namespace {
@@ -97,6 +98,10 @@ bool is_data_file(std::string_view name) {
   const std::string_view digits = name.substr(
       kRankPrefix.size(), name.size() - kRankPrefix.size() - kDataSuffix.size());
   return digits.size() >= kRankDigits && digits.size() <= 10 && are_digits(digits);
+}
+
+std::string latest_text(const std::string& step_folder) {
+  return step_folder + print(" %08x\n", crc32c(step_folder.data(), step_folder.size()));
 }
 
 std::string temporary_name(std::string_view name, std::string_view attempt) {

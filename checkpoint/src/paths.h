@@ -34,6 +34,9 @@ inline constexpr std::size_t kMaxTensorNameBytes = 4096;
                                          std::string_view attempt);
 [[nodiscard]] bool is_temporary(std::string_view name);
 
+/// What LATEST holds when it names `step_folder`: the name and its CRC.
+[[nodiscard]] std::string latest_text(const std::string& step_folder);
+
 /// Empty, or why `name` cannot be a tensor's: UTF-8, 1 to kMaxTensorNameBytes bytes, no
 /// control characters, not "__metadata__".
 [[nodiscard]] std::string problem_of_tensor_name(std::string_view name);

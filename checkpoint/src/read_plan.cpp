@@ -40,7 +40,7 @@ void add(const StoredTensor& tensor, std::size_t index, int64_t block_bytes,
 std::vector<BlockRead> plan_reads(const StoredTensor& tensor,
                                   int64_t manifest_block_bytes, int64_t row_begin,
                                   int64_t row_end) {
-  const int64_t rows = tensor.shape.empty() ? 1 : tensor.shape.front();
+  const int64_t rows = row_count(tensor.shape);
   TORCH_CHECK(0 <= row_begin && row_begin <= row_end && row_end <= rows, "rows ",
               row_begin, " to ", row_end, " of ", rows, " cannot be read");
   std::vector<BlockRead> reads;

@@ -10,6 +10,7 @@
 #include "shardopt/core/digest.h"
 #include "shardopt/core/state_tree.h"
 #include "shardopt/distributed/divergence.h"
+#include "shardopt/distributed/small_messages.h"
 
 namespace shardopt::checkpoint {
 namespace {
@@ -28,13 +29,6 @@ StateTree filtered(const StateTree& tree, const Filter& takes) {
     result.children.emplace(name, std::move(part));
   }
   return result;
-}
-
-// The same on every rank, as every choice here must be.
-int64_t whole_bytes(const StateTensor& state) {
-  auto bytes = static_cast<int64_t>(state.tensor.element_size());
-  for (const int64_t size : whole_shape(state)) bytes *= size;
-  return bytes;
 }
 
 bool is_empty(const StateTree& tree) {
@@ -79,7 +73,7 @@ void fail_for(const RankGroup& ranks, const StateTree& held,
   const int speaker = lowest_rank(ranks.world(), knows);
   TORCH_INTERNAL_ASSERT(speaker < ranks.size());
   const std::string name =
-      broadcast_text(ranks.world(), knows ? names.front() : "", speaker);
+      distributed::broadcast_text(ranks.world(), knows ? names.front() : "", speaker);
   const std::string text = differing_ranks(ranks, *find(held, name));
   SHARDOPT_CHECKPOINT_FAIL(Fault::kMismatch,
                            "ranks that should hold the same rows of '", name,
@@ -93,6 +87,7 @@ std::vector<std::string> check_replicas(const RankGroup& ranks, const StateTree&
   const StateTree held = filtered(state, [&](const StateTensor& tensor) {
     const bool is_held_twice = tensor.spread == Spread::kReplicated ||
                                (tensor.spread == Spread::kCut && ranks.copies() > 1);
+    // Of the whole: the same on every rank, as every choice here must be.
     return is_held_twice && (max_bytes == 0 || whole_bytes(tensor) <= max_bytes);
   });
   if (!is_empty(held) && ranks.size() > 1) {

@@ -1,7 +1,6 @@
 #include "save_under_way.h"
 
 #include <algorithm>
-#include <climits>
 #include <exception>
 #include <sstream>
 #include <utility>
@@ -17,6 +16,7 @@
 #include "shardopt/checkpoint/root.h"
 #include "shardopt/core/crc32c.h"
 #include "shardopt/core/state_tree.h"
+#include "shardopt/distributed/small_messages.h"
 #include "space.h"
 
 namespace shardopt::checkpoint {
@@ -81,7 +81,7 @@ SaveUnderWay::SaveUnderWay(const Handle& root, const RankGroup& ranks,
   commit_ = {.manifest = head_of(request, options, ranks_, flat.state),
              .left_steps = request.left_steps,
              .retention = request.retention};
-  attempt_ = broadcast_text(ranks_.world(), make_attempt());
+  attempt_ = distributed::broadcast_text(ranks_.world(), make_attempt());
   commit_.manifest.attempt = attempt_;
   DataLayout layout;
   agree(ranks_.world(), [&] {
@@ -164,7 +164,7 @@ bool SaveUnderWay::poll_writing() {
   if (job_->is_done()) {
     progress = !is_failing_ && job_->failure().fault >= 0 ? kFailed : kDone;
   }
-  const int64_t least = min_over_ranks(ranks_.world(), progress);
+  const int64_t least = distributed::min_over_ranks(ranks_.world(), progress);
   if (least == kFailed) {
     is_failing_ = true;
     job_->cancel();
@@ -175,7 +175,8 @@ bool SaveUnderWay::poll_writing() {
 }
 
 void SaveUnderWay::start_commit() {
-  report_.used_direct_io = min_over_ranks(ranks_.world(), job_->was_direct()) == 1;
+  report_.used_direct_io =
+      distributed::min_over_ranks(ranks_.world(), job_->was_direct()) == 1;
   commit_.parts = gather_texts(ranks_.world(), encode_part(job_->part()));
   job_.reset();
   is_committing_ = true;
@@ -198,7 +199,8 @@ bool SaveUnderWay::poll_commit() {
     const auto state = committing_.wait_for(std::chrono::seconds(0));
     is_running = state != std::future_status::ready;
   }
-  return min_over_ranks(ranks_.world(), is_running ? kRunning : kDone) == kDone;
+  return distributed::min_over_ranks(ranks_.world(), is_running ? kRunning : kDone) ==
+         kDone;
 }
 
 SaveReport SaveUnderWay::finished() {
@@ -213,7 +215,8 @@ SaveReport SaveUnderWay::finished() {
   }
   if (lowest_rank(ranks_.world(), own.fault >= 0) < ranks_.size()) fail(own);
   for (std::string& line : warnings) std::ranges::replace(line, '\n', ' ');
-  const std::string text = broadcast_text(ranks_.world(), c10::Join("\n", warnings));
+  const std::string text =
+      distributed::broadcast_text(ranks_.world(), c10::Join("\n", warnings));
   for (std::string& line : lines_of(text)) report_.warnings.push_back(std::move(line));
   report_.seconds = Seconds(std::chrono::steady_clock::now() - start_).count();
   return std::move(report_);
@@ -247,11 +250,7 @@ void SaveUnderWay::remove_remains() noexcept {
     const std::string name = step_folder_name(report_.step);
     const Handle step = open_folder(root_, name);
     const bool is_committed = exists(step, kManifestName);
-    if (is_committed &&
-        parse_manifest(read_small_file(step, kManifestName, INT_MAX), name).attempt ==
-            attempt_) {
-      return;
-    }
+    if (is_committed && committed_attempt(step) == attempt_) return;
     remove_attempt(step, attempt_folder_name(attempt_));
     if (!is_committed) (void)root_.files().rmdir(root_.descriptor(), name);
   } catch (const std::exception&) {

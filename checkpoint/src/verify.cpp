@@ -24,10 +24,6 @@ namespace fs = std::filesystem;
 
 constexpr int kTensorThreads = 4;
 
-int64_t rows_of(const StoredTensor& tensor) {
-  return tensor.shape.empty() ? 1 : tensor.shape.front();
-}
-
 // What each file's header must say, by the manifest; entries by rising name.
 std::vector<std::vector<TensorEntry>> expected_entries(const Manifest& manifest) {
   std::vector<std::vector<TensorEntry>> entries(manifest.files.size());
@@ -101,7 +97,7 @@ void verify_step(const fs::path& folder, FileSystem& files, int threads,
   std::vector<BlockOf> blocks;
   for (const StoredTensor& tensor : manifest.tensors) {
     for (const BlockRead& read :
-         plan_reads(tensor, manifest.block_bytes, 0, rows_of(tensor))) {
+         plan_reads(tensor, manifest.block_bytes, 0, row_count(tensor.shape))) {
       blocks.push_back({&tensor, read});
     }
   }
@@ -135,7 +131,7 @@ at::Tensor read_tensor(const fs::path& folder, const Manifest& manifest,
   const Target target{.stored = stored,
                       .path = name,
                       .rows = whole.dim() == 0 ? whole.view({1}) : whole,
-                      .row_end = rows_of(*stored)};
+                      .row_end = row_count(stored->shape)};
   read_targets(step, manifest, {target}, kTensorThreads);
   return whole;
 }

@@ -12,10 +12,6 @@ namespace {
 
 constexpr int64_t kSmallBytes = int64_t{1} << 20;  // Not worth a cut.
 
-int64_t rows_of(const FlatTensor& tensor) {
-  return tensor.shape.empty() ? 1 : tensor.shape.front();
-}
-
 // The rows of one tensor that a group of ranks holds, each all of them.
 struct Box {
   std::size_t tensor = 0;
@@ -64,7 +60,7 @@ class Planning {
  private:
   void sort_out(std::size_t index) {
     const FlatTensor& tensor = flat_.tensors[index];
-    const int64_t rows = rows_of(tensor);
+    const int64_t rows = row_count(tensor.shape);
     if (tensor.spread == Spread::kPerRank) {
       pieces_.push_back({per_rank_name(tensor.name, rank_), index, 0, rows, 0});
     } else if (tensor.spread == Spread::kFirstRank || rows * row_bytes(tensor) == 0) {

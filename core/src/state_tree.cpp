@@ -10,6 +10,12 @@ std::vector<int64_t> whole_shape(const StateTensor& state) {
   return shape;
 }
 
+int64_t whole_bytes(const StateTensor& state) {
+  auto bytes = static_cast<int64_t>(state.tensor.element_size());
+  for (const int64_t size : whole_shape(state)) bytes *= size;
+  return bytes;
+}
+
 template <typename T>
 const T& StateTree::value(const std::string& key) const {
   const auto it = values.find(key);

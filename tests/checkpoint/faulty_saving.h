@@ -14,6 +14,7 @@
 #include "checkpoint/failure_of.h"
 #include "checkpoint/save_cases.h"
 #include "shardopt/checkpoint/checkpointer.h"
+#include "shardopt/distributed/small_messages.h"
 #include "support/fault_file_system.h"
 #include "support/thread_ranks.h"
 
@@ -49,7 +50,8 @@ class Saving {
   bool save_with(const test::FileFault& fault, int64_t step, std::string& failure) {
     set_fault(fault);
     failure = save(step);
-    EXPECT_EQ(failure, broadcast_text(ranks_, failure)) << "rank " << ranks_.rank();
+    EXPECT_EQ(failure, distributed::broadcast_text(ranks_, failure))
+        << "rank " << ranks_.rank();
     const bool has_struck = files_.has_failed();
     set_fault({});
     return has_struck;

@@ -72,8 +72,7 @@ void refuse_to_begin(const fs::path& root) {
     Checkpointer checkpointer(root, ranks);
     const std::string failure =
         failure_of([&] { checkpointer.save(9, state_of(7'000'000, 0, ranks)); });
-    EXPECT_NE(failure.find(" of data), the disk has "), std::string::npos)
-        << failure;
+    EXPECT_NE(failure.find(" of data), the disk has "), std::string::npos) << failure;
     EXPECT_FALSE(fs::exists(root / step_folder_name(9)));
   });
 }

@@ -1,6 +1,5 @@
 #include "train/agreement.h"
 
-#include <cstring>
 #include <exception>
 #include <sstream>
 #include <string_view>
@@ -10,6 +9,7 @@
 
 #include "shardopt/core/error.h"
 #include "shardopt/distributed/communicator.h"
+#include "shardopt/distributed/small_messages.h"
 
 namespace shardopt::train {
 namespace {
@@ -60,22 +60,9 @@ void run_agreed(distributed::Communicator& communicator,
     SHARDOPT_THROW(ConfigError, "another rank could not go on; it says why");
 }
 
-std::string text_of_rank_0(distributed::Communicator& communicator,
-                           const std::string& text) {
-  at::Tensor length = at::full({1}, static_cast<int64_t>(text.size()), at::kLong);
-  communicator.broadcast(length, 0)->wait();
-  at::Tensor bytes = at::zeros({length.item<int64_t>()}, at::kByte);
-  if (communicator.rank() == 0) {
-    std::memcpy(bytes.mutable_data_ptr(), text.data(), text.size());
-  }
-  communicator.broadcast(bytes, 0)->wait();
-  return {static_cast<const char*>(bytes.const_data_ptr()),
-          static_cast<std::size_t>(bytes.numel())};
-}
-
 void check_same_text(distributed::Communicator& communicator,
                      const std::string& subject, const std::string& text) {
-  const std::string theirs = text_of_rank_0(communicator, text);
+  const std::string theirs = distributed::broadcast_text(communicator, text);
   run_agreed(communicator, [&] {
     if (text == theirs) return;
     SHARDOPT_THROW(ConfigError, subject,

@@ -17,10 +17,6 @@ namespace shardopt::train {
 void run_agreed(distributed::Communicator& communicator,
                 const std::function<void()>& local);
 
-/// The text of rank 0. Collective.
-[[nodiscard]] std::string text_of_rank_0(distributed::Communicator& communicator,
-                                         const std::string& text);
-
 /// Throws ConfigError on every rank, naming the first line that differs on this one,
 /// unless `text` is that of rank 0 everywhere. `subject` names it. Collective.
 void check_same_text(distributed::Communicator& communicator,

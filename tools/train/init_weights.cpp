@@ -10,6 +10,7 @@
 #include "shardopt/checkpoint/root.h"
 #include "shardopt/core/error.h"
 #include "shardopt/distributed/model_state.h"
+#include "shardopt/distributed/small_messages.h"
 #include "train/agreement.h"
 #include "train/weights_file.h"
 
@@ -49,7 +50,7 @@ std::vector<std::string> init_from_checkpoint(const config::ModelOptions& option
   run_agreed(mesh.world(), [&] {
     if (mesh.rank() == 0) found = look_into(options.init);
   });
-  std::istringstream lines(text_of_rank_0(mesh.world(), found));
+  std::istringstream lines(distributed::broadcast_text(mesh.world(), found));
   std::string folder;
   std::getline(lines, folder);
   std::vector<std::string> ignore = config::split_list(options.init_ignore);

@@ -12,6 +12,7 @@
 #include "shardopt/checkpoint/root.h"
 #include "shardopt/config/config_changes.h"
 #include "shardopt/config/print_config.h"
+#include "shardopt/distributed/small_messages.h"
 #include "train/agreement.h"
 
 namespace shardopt::train {
@@ -28,7 +29,7 @@ bool is_so_on_rank_0(const distributed::Mesh& mesh,
   run_agreed(mesh.world(), [&] {
     if (mesh.rank() == 0) answer = is_so() ? "yes" : "no";
   });
-  return text_of_rank_0(mesh.world(), answer) == "yes";
+  return distributed::broadcast_text(mesh.world(), answer) == "yes";
 }
 
 // Of a root, or a step's folder; nullopt if there is none. Damaged ones too: they are

@@ -5,6 +5,7 @@
 
 #include "shardopt/checkpoint/checkpoint_failure.h"
 #include "shardopt/config/print_config.h"
+#include "shardopt/distributed/small_messages.h"
 #include "train/agreement.h"
 
 namespace shardopt::train {
@@ -25,14 +26,10 @@ checkpoint::SaveOptions save_options(const config::CheckpointOptions& options,
 }
 
 // Of all ranks together, but for what each has of its own.
-int64_t whole_bytes(const StateTree& tree) {
+int64_t state_bytes(const StateTree& tree) {
   int64_t bytes = 0;
-  for (const auto& [name, state] : tree.tensors) {
-    auto size = static_cast<int64_t>(state.tensor.element_size());
-    for (const int64_t length : whole_shape(state)) size *= length;
-    bytes += size;
-  }
-  for (const auto& [name, child] : tree.children) bytes += whole_bytes(child);
+  for (const auto& [name, state] : tree.tensors) bytes += whole_bytes(state);
+  for (const auto& [name, child] : tree.children) bytes += state_bytes(child);
   return bytes;
 }
 
@@ -59,11 +56,12 @@ Saving::Saving(const config::TrainConfig& config, const distributed::Mesh& mesh,
                Reporter& reporter, checkpoint::FileSystem* files)
     : options_(config.checkpoint),
       reporter_(reporter),
-      config_text_(text_of_rank_0(mesh.world(), config::print_config(config))),
+      config_text_(
+          distributed::broadcast_text(mesh.world(), config::print_config(config))),
       checkpointer_(options_.path, mesh, save_options(options_, files)) {}
 
 void Saving::announce(const Trainer& trainer) {
-  const std::string each = megabytes(whole_bytes(trainer.state()));
+  const std::string each = megabytes(state_bytes(trainer.state()));
   const std::string room = options_.keep == 0
                                ? "keep 0 keeps all, " + each + " each"
                                : c10::str("keep ", options_.keep, " needs room for ",

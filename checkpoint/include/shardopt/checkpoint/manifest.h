@@ -88,6 +88,11 @@ struct Manifest {
 [[nodiscard]] const StoredTensor* find_tensor(const Manifest& manifest,
                                               const std::string& name);
 
+/// Rows of a tensor of this shape; a 0-d one counts as one.
+[[nodiscard]] inline int64_t row_count(const std::vector<int64_t>& shape) {
+  return shape.empty() ? 1 : shape.front();
+}
+
 /// As in TensorReference: "rng/dropout@00003".
 [[nodiscard]] std::string per_rank_name(const std::string& tensor, int rank);
 

@@ -26,6 +26,9 @@ struct StateTensor {
 /// The shape of the whole: that of `tensor` but for the rows if it is cut.
 [[nodiscard]] std::vector<int64_t> whole_shape(const StateTensor& state);
 
+/// Bytes of the whole.
+[[nodiscard]] int64_t whole_bytes(const StateTensor& state);
+
 /// One object's state: plain values (the same on every rank), tensors by slot, and
 /// the states of the objects that it owns, by name.
 ///

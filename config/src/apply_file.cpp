@@ -8,27 +8,20 @@
 #include "fail.h"
 #include "option_tree.h"
 #include "parse_file.h"
-#include "read_text.h"
 
 namespace shardopt::config {
 namespace {
 
-Syntax syntax_of(const std::filesystem::path& path, const std::string& text) {
-  const std::size_t first = text.find_first_not_of(" \t\r\n");
-  const bool is_object = first != std::string::npos && text[first] == '{';
-  return is_object || path.extension() == ".json" ? Syntax::kJson : Syntax::kText;
-}
-
-std::string location(const std::filesystem::path& path, int line) {
-  std::string text = path.native();
-  if (line > 0) text.append(":").append(std::to_string(line));
+std::string location(const ConfigText& file, int line) {
+  if (file.name.empty()) return "";
+  std::string text = file.name;
+  if (file.has_lines && line > 0) text.append(":").append(std::to_string(line));
   return text.append(": ");
 }
 
 // A wrongly written value's message names its type; add what the field allows.
 std::string with_allowed(const FileProblem& problem) {
-  TrainConfig defaults;
-  defaults.optimizer.groups.resize(1);
+  TrainConfig defaults = defaults_with_entries();
   const Block root = make_option_tree(defaults);
   const Option* option = find_option(root, first_entry(problem.path));
   const bool is_said = option == nullptr || option->type == "flag" ||
@@ -36,33 +29,35 @@ std::string with_allowed(const FileProblem& problem) {
   return problem.text + (is_said ? "" : ", " + option->allowed);
 }
 
-void resize_groups(const std::filesystem::path& path, const ParsedFile& file,
-                   TrainConfig& config) {
-  const auto count = std::ranges::count_if(file.blocks, [](const std::string& block) {
-    return block.starts_with("optimizer.group[");
-  });
-  if (count > kMaxGroups) {
-    fail(location(path, 0), "optimizer.group has ", count, " entries; allowed: up to ",
-         kMaxGroups);
+void resize_lists(const ConfigText& file, const ParsedFile& parsed,
+                  TrainConfig& config) {
+  for (const BlockList& list : block_lists(config)) {
+    const auto count = std::ranges::count_if(
+        parsed.blocks,
+        [&](const std::string& block) { return block.starts_with(list.path + "["); });
+    if (count > kMaxEntries) {
+      fail(location(file, 0), list.path, " has ", count, " entries; allowed: up to ",
+           kMaxEntries);
+    }
+    list.resize(static_cast<std::size_t>(count));
   }
-  config.optimizer.groups.resize(static_cast<std::size_t>(count));
 }
 
 }  // namespace
 
-void apply_file(const std::filesystem::path& path, TrainConfig& config) {
-  const std::string text = read_text(path);
-  const auto parsed = parse_file(text, syntax_of(path, text));
-  if (const auto* problem = std::get_if<FileProblem>(&parsed)) {
-    fail(location(path, problem->line), with_allowed(*problem));
+void apply_file(const ConfigText& file, TrainConfig& config) {
+  const auto result = parse_file(file.text, file.syntax);
+  if (const auto* problem = std::get_if<FileProblem>(&result)) {
+    fail(location(file, problem->line), with_allowed(*problem));
   }
-  const auto& file = std::get<ParsedFile>(parsed);
-  resize_groups(path, file, config);
-  for (const std::string& block : file.blocks) note_algorithm(block, config);
+  const auto& parsed = std::get<ParsedFile>(result);
+  resize_lists(file, parsed, config);
+  config.given.insert(parsed.blocks.begin(), parsed.blocks.end());
   const Block root = make_option_tree(config);
-  for (const FileField& field : file.fields) {
+  for (const FileField& field : parsed.fields) {
     const std::string problem = assign(config, root, field.path, field.value);
-    if (!problem.empty()) fail(location(path, field.line), problem);
+    if (!problem.empty()) fail(location(file, field.line), problem);
+    config.given.insert(field.path);
   }
 }
 

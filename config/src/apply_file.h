@@ -1,13 +1,23 @@
 /// A configuration file into a TrainConfig.
 #pragma once
 
-#include <filesystem>
+#include <string>
 
 #include "shardopt/config/train_config.h"
 
+#include "field_scan.h"
+
 namespace shardopt::config {
 
-/// Sets what the file sets. Throws ConfigError as load_config says.
-void apply_file(const std::filesystem::path& path, TrainConfig& config);
+/// A file's text, and what messages call it.
+struct ConfigText {
+  std::string name;
+  std::string text;
+  Syntax syntax;
+  bool has_lines = true;  ///< Whether messages say in which line something stands.
+};
+
+/// Sets what `file` sets. Throws ConfigError as load_config says.
+void apply_file(const ConfigText& file, TrainConfig& config);
 
 }  // namespace shardopt::config

@@ -16,8 +16,6 @@
 namespace shardopt::config {
 namespace {
 
-constexpr std::string_view kGroup = "optimizer.group[";
-
 /// Nothing if `text` is not a number of this type from its first to its last letter.
 template <typename Number>
 std::optional<Number> parse_number(std::string_view text) {
@@ -36,6 +34,8 @@ std::optional<OptionValue> parse_flag(std::string_view text) {
 
 /// Nothing if `text` does not spell a value of the option's type.
 std::optional<OptionValue> parse_value(std::string_view text, const Option& option) {
+  const bool is_optional = option.problem(OptionValue()).empty();
+  if (text == "unset" && is_optional) return OptionValue();
   if (option.type == "text") return std::string(text);
   if (option.type == "flag") return parse_flag(text);
   if (text == "unset") return OptionValue();
@@ -56,20 +56,26 @@ std::string_view noun_of(const Option& option) {
   return option.type == "integer" ? "a whole number" : "a number";
 }
 
-/// Appends the group that `path` speaks of, if it is the next one.
+/// Appends the entry of `list` that `path` speaks of, if it is the next one.
 /// Returns what is wrong with its index, "" if nothing is.
-std::string make_room(std::string_view path, TrainConfig& config) {
-  if (!path.starts_with(kGroup)) return "";
-  auto& groups = config.optimizer.groups;
-  const std::string_view rest = path.substr(kGroup.size());
+std::string make_room(std::string_view path, const BlockList& list) {
+  const std::string_view rest = path.substr(list.path.size() + 1);
   const auto index = parse_number<uint64_t>(rest.substr(0, rest.find(']')));
-  const uint64_t last = std::min<uint64_t>(groups.size(), kMaxGroups - 1);
+  const uint64_t last = std::min<uint64_t>(list.size, kMaxEntries - 1);
   if (!index || *index > last || !rest.starts_with(std::to_string(*index) + "].")) {
-    return "there are " + std::to_string(groups.size()) +
-           " groups; allowed: an index from optimizer.group[0] to optimizer.group[" +
+    return "there are " + std::to_string(list.size) + " " + list.entries +
+           "; allowed: an index from " + list.path + "[0] to " + list.path + "[" +
            std::to_string(last) + "]";
   }
-  if (*index == groups.size()) groups.emplace_back();
+  if (*index == list.size) list.resize(list.size + 1);
+  return "";
+}
+
+/// The same, for the list that `path` leads through, if any.
+std::string make_room(std::string_view path, TrainConfig& config) {
+  for (const BlockList& list : block_lists(config)) {
+    if (path.starts_with(list.path + "[")) return make_room(path, list);
+  }
   return "";
 }
 
@@ -102,7 +108,7 @@ void apply_override(std::string_view assignment, TrainConfig& config) {
   const std::string path(assignment.substr(0, equals));
   const std::string problem = apply(path, assignment.substr(equals + 1), config);
   if (!problem.empty()) fail("--set ", assignment, ": ", problem);
-  note_algorithm(path, config);
+  config.given.insert(path);
 }
 
 }  // namespace shardopt::config

@@ -28,15 +28,6 @@ std::string assign(TrainConfig& config, const Block& root, const std::string& pa
   return "";
 }
 
-void note_algorithm(std::string_view path, TrainConfig& config) {
-  for (const std::string& name : known_algorithms()) {
-    const std::string block = "optimizer." + name;
-    if (path == block || path.starts_with(block + ".")) {
-      config.algorithm_blocks.insert(name);
-    }
-  }
-}
-
 std::string first_entry(std::string_view path) {
   std::string first;
   bool is_index = false;

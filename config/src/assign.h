@@ -18,9 +18,6 @@ inline constexpr std::string_view kNamedValues = "optimizer.options.";
 [[nodiscard]] std::string assign(TrainConfig& config, const Block& root,
                                  const std::string& path, const OptionValue& value);
 
-/// Notes the algorithm that `path`, a block or a field, belongs to, if any.
-void note_algorithm(std::string_view path, TrainConfig& config);
-
 /// `path` with every index replaced by 0.
 [[nodiscard]] std::string first_entry(std::string_view path);
 

@@ -1,7 +1,6 @@
 #include "shardopt/config/check_config.h"
 
 #include <algorithm>
-#include <set>
 
 #include "check_checkpoint.h"
 #include "fail.h"
@@ -77,30 +76,6 @@ void check_schedule(const TrainConfig& config) {
   }
 }
 
-std::set<std::string> selected_algorithms(const optim::OptimizerConfig& optimizer) {
-  std::set<std::string> selected{optimizer.name};
-  for (const optim::GroupRule& group : optimizer.groups) {
-    selected.insert(group.algorithm.empty() ? optimizer.name : group.algorithm);
-  }
-  return selected;
-}
-
-void check_optimizer(const optim::OptimizerConfig& optimizer) {
-  for (std::size_t i = 0; i < optimizer.groups.size(); ++i) {
-    if (!optimizer.groups[i].pattern.empty()) continue;
-    fail("optimizer.group[", i, "].pattern is empty; allowed: a regular expression");
-  }
-  if (optimizer.options.empty()) return;
-  const std::vector<std::string> known = known_algorithms();
-  const auto is_known = [&](const std::string& name) {
-    return std::ranges::find(known, name) != known.end();
-  };
-  if (!std::ranges::all_of(selected_algorithms(optimizer), is_known)) return;
-  const std::string& first = optimizer.options.begin()->first;
-  fail("optimizer.options.", first, " is given, but optimizer.name is '",
-       optimizer.name, "'; allowed: options in the block optimizer.", optimizer.name);
-}
-
 }  // namespace
 
 void check_config(const TrainConfig& config, int ranks) {
@@ -111,18 +86,9 @@ void check_config(const TrainConfig& config, int ranks) {
   check_mesh(config.mesh, ranks);
   check_batch(config.train, ranks);
   check_schedule(config);
-  check_optimizer(config.optimizer);
+  check_update(config);
   check_profile(config);
   check_checkpoint(config);
-}
-
-std::vector<std::string> unused_blocks(const TrainConfig& config) {
-  const std::set<std::string> selected = selected_algorithms(config.optimizer);
-  std::vector<std::string> unused;
-  for (const std::string& name : config.algorithm_blocks) {
-    if (!selected.contains(name)) unused.push_back("optimizer." + name);
-  }
-  return unused;
 }
 
 }  // namespace shardopt::config

@@ -1,6 +1,7 @@
 /// All options of a TrainConfig, by path.
 #pragma once
 
+#include <cstddef>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -11,7 +12,7 @@
 namespace shardopt::config {
 
 /// A message of the schema with its options. Options refer to the TrainConfig that the
-/// tree was made of: make a new one when entries of `optimizer.group` come or go.
+/// tree was made of: make a new one when entries of lists come or go.
 struct Block {
   std::string name;  ///< "optimizer", "group[0]"; "" for the root.
   std::string path;  ///< "optimizer.group[0]"; "" for the root.
@@ -20,6 +21,20 @@ struct Block {
 };
 
 [[nodiscard]] Block make_option_tree(TrainConfig& config);
+
+/// A list of blocks, "optimizer.group" or "transform"; it refers to its TrainConfig.
+struct BlockList {
+  std::string path;
+  std::string entries;  ///< What messages call them: "groups".
+  std::size_t size;     ///< When this was made.
+  std::function<void(std::size_t size)> resize;
+};
+
+/// All lists of blocks, but that of named values.
+[[nodiscard]] std::vector<BlockList> block_lists(TrainConfig& config);
+
+/// Defaults with one entry in each list.
+[[nodiscard]] TrainConfig defaults_with_entries();
 
 /// Nullptr if there is none.
 [[nodiscard]] const Block* find_block(const Block& root, std::string_view path);
@@ -33,7 +48,9 @@ void for_each_option(
     const Block& root,
     const std::function<void(const std::string& path, const Option&)>& visit);
 
-/// Names of the algorithms that have a block of their own: "adamw", "lion", "muon".
-[[nodiscard]] std::vector<std::string> known_algorithms();
+/// Names of the blocks right below the block at `path`, of defaults without entries:
+/// those of "optimizer" are the algorithms', those of "optimizer.muon" the optimizers'
+/// that it may have inside.
+[[nodiscard]] std::vector<std::string> block_names(std::string_view path);
 
 }  // namespace shardopt::config

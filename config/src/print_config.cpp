@@ -2,6 +2,8 @@
 
 #include <string_view>
 
+#include "shardopt/optim/muon_presets.h"
+
 #include "option_tree.h"
 #include "text.h"
 
@@ -40,13 +42,33 @@ std::string named_value_line(const std::string& name, const OptionValue& value) 
   return line + " }\n";
 }
 
+/// Whether something is unset that the preset sets: no text can say so.
+bool undoes_preset(const Block& root, const std::string& preset) {
+  if (preset.empty()) return false;
+  TrainConfig with_preset;
+  optim::apply_preset(preset, with_preset.optimizer);
+  const Block defaults = make_option_tree(with_preset);
+  bool undoes = false;
+  for_each_option(root, [&](const std::string& path, const Option& option) {
+    if (!std::holds_alternative<std::monostate>(option.get())) return;
+    const Option* other = find_option(defaults, path);  // Null: of a list's entry.
+    undoes |= other != nullptr && !std::holds_alternative<std::monostate>(other->get());
+  });
+  return undoes;
+}
+
 class Printer {
  public:
-  explicit Printer(const TrainConfig& config) : options_(config.optimizer.options) {}
+  Printer(const TrainConfig& config, const Block& root)
+      : options_(config.optimizer.options),
+        hides_preset_(undoes_preset(root, config.optimizer.muon_preset)) {}
 
   /// Text of `block`'s fields, each line behind `indent`.
   void print_fields(const Block& block, const std::string& indent) {
-    for (const Option& option : block.options) text_ += indent + option_line(option);
+    for (const Option& option : block.options) {
+      const bool is_hidden = hides_preset_ && is_preset(block, option);
+      text_ += indent + (is_hidden ? "# " : "") + option_line(option);
+    }
     if (block.path == "optimizer") {
       for (const auto& [name, value] : options_) {
         text_ += indent + named_value_line(name, value);
@@ -63,7 +85,12 @@ class Printer {
   [[nodiscard]] const std::string& text() const noexcept { return text_; }
 
  private:
+  static bool is_preset(const Block& block, const Option& option) {
+    return block.path == "optimizer.muon" && option.name == "preset";
+  }
+
   const std::map<std::string, OptionValue>& options_;
+  bool hides_preset_;  // Its values are here, and would be more if it was loaded.
   std::string text_;
 };
 
@@ -71,8 +98,9 @@ class Printer {
 
 std::string print_config(const TrainConfig& config) {
   TrainConfig copy = config;  // Options can write, so they refer to what is not const.
-  Printer printer(config);
-  printer.print_fields(make_option_tree(copy), "");
+  const Block root = make_option_tree(copy);
+  Printer printer(config, root);
+  printer.print_fields(root, "");
   return printer.text();
 }
 

@@ -40,6 +40,22 @@ Option make_number(std::string name, Range range, std::string help) {
   return option;
 }
 
+// `option`, whose problem is known, as one of `target`, which may be unset.
+template <typename T>
+Option made_optional(Option option, std::optional<T>& target) {
+  option.get = [&target]() -> OptionValue {
+    return target ? OptionValue(*target) : OptionValue();
+  };
+  option.set = [&target](const OptionValue& value) {
+    target.reset();
+    if (const auto* set = std::get_if<T>(&value)) target = *set;
+  };
+  option.problem = [inner = option.problem](const OptionValue& value) {
+    return std::holds_alternative<std::monostate>(value) ? "" : inner(value);
+  };
+  return option;
+}
+
 }  // namespace
 
 std::string to_string(const OptionValue& value) {
@@ -82,14 +98,9 @@ Option make_option(std::string name, double& target, Range range, std::string he
 
 Option make_option(std::string name, std::optional<double>& target, Range range,
                    std::string help) {
-  Option option = make_number(std::move(name), range, std::move(help));
-  option.get = [&target]() -> OptionValue {
-    return target ? OptionValue(*target) : OptionValue();
-  };
+  Option option =
+      made_optional(make_number(std::move(name), range, std::move(help)), target);
   option.set = [&target](const OptionValue& value) { target = as_number(value); };
-  option.problem = [inner = option.problem](const OptionValue& value) {
-    return std::holds_alternative<std::monostate>(value) ? "" : inner(value);
-  };
   return option;
 }
 
@@ -110,6 +121,13 @@ Option make_option(std::string name, int64_t& target, Range range, std::string h
   return option;
 }
 
+Option make_option(std::string name, std::optional<int64_t>& target, Range range,
+                   std::string help) {
+  int64_t unused = 0;
+  return made_optional(make_option(std::move(name), unused, range, std::move(help)),
+                       target);
+}
+
 Option make_option(std::string name, bool& target, std::string help) {
   return {
       .name = std::move(name),
@@ -122,6 +140,11 @@ Option make_option(std::string name, bool& target, std::string help) {
         const bool is_flag = std::holds_alternative<bool>(value);
         return is_flag ? "" : disallowed(value, "true | false");
       }};
+}
+
+Option make_option(std::string name, std::optional<bool>& target, std::string help) {
+  bool unused = false;
+  return made_optional(make_option(std::move(name), unused, std::move(help)), target);
 }
 
 Option make_option(std::string name, std::string& target, std::string help) {
@@ -137,6 +160,12 @@ Option make_option(std::string name, std::string& target, std::string help) {
         const bool is_text = std::holds_alternative<std::string>(value);
         return is_text ? "" : disallowed(value, "text");
       }};
+}
+
+Option make_option(std::string name, std::optional<std::string>& target,
+                   std::string help) {
+  std::string unused;
+  return made_optional(make_option(std::move(name), unused, std::move(help)), target);
 }
 
 Option make_choice(std::string name, std::string& target,

@@ -6,6 +6,8 @@
 #include <utility>
 
 #include "group_plan.h"
+#include "name_rules.h"
+#include "overwrite.h"
 #include "shardopt/core/error.h"
 #include "shardopt/core/names.h"
 
@@ -54,7 +56,7 @@ std::unique_ptr<Optimizer> build_optimizer(std::vector<Parameter> parameters,
   check_options("optimizer", options_of(copy));
   check_algorithms(config, registry);
   check_free_options(config);
-  std::vector<AlgorithmPlan> plans = plan_groups(std::move(parameters), config);
+  auto [plans, overwritten] = plan_groups(std::move(parameters), config);
   std::unique_ptr<Optimizer> root = registry.create(
       plans.front().algorithm, std::move(plans.front().groups), config, mesh);
   for (std::size_t i = 1; i < plans.size(); ++i) {
@@ -63,7 +65,23 @@ std::unique_ptr<Optimizer> build_optimizer(std::vector<Parameter> parameters,
         root->has_child(algorithm) ? algorithm + "_groups" : algorithm;
     root->add_child(name, registry.create(algorithm, std::move(groups), config, mesh));
   }
+  if (!overwritten.empty()) {
+    root->add_child("overwrite", std::make_unique<Overwrite>(std::move(overwritten)));
+  }
+  root->set_missing_gradient(config.missing_gradient);
+  root->set_shard_ranks(mesh.shard());
   return root;
+}
+
+std::vector<Parameter> overwritten_parameters(const std::vector<Parameter>& parameters,
+                                              const OptimizerConfig& config) {
+  NamePattern pattern("optimizer.overwrite_with_gradient",
+                      config.overwrite_with_gradient);
+  std::vector<Parameter> result;
+  for (const Parameter& parameter : parameters) {
+    if (pattern.finds(parameter)) result.push_back(parameter);
+  }
+  return result;
 }
 
 }  // namespace shardopt::optim

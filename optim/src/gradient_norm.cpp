@@ -6,12 +6,11 @@
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/_foreach_mul.h>
-#include <ATen/ops/linalg_vector_norm.h>
-#include <ATen/ops/stack.h>
 #include <ATen/ops/zeros.h>
 #include <c10/util/Exception.h>
 
 #include "shardopt/distributed/communicator.h"
+#include "tensor_sums.h"
 
 namespace shardopt::optim {
 namespace {
@@ -29,13 +28,8 @@ std::vector<at::Tensor> gradients(std::span<const Parameter> parameters) {
 
 // On the device of the parameters, so that a reduction finds it there.  // []
 at::Tensor squared_norm(std::span<const Parameter> parameters) {
-  std::vector<at::Tensor> squares;
-  for (const at::Tensor& grad : gradients(parameters)) {
-    const at::Tensor norm =
-        at::linalg_vector_norm(grad, 2, at::OptionalIntArrayRef(), false, at::kDouble);
-    squares.push_back(norm.square());
-  }
-  if (!squares.empty()) return at::stack(squares).sum();
+  const std::vector<at::Tensor> grads = gradients(parameters);
+  if (!grads.empty()) return squared_norms(grads).sum();
   const at::Device device =
       parameters.empty() ? at::Device(at::kCPU) : parameters.front().rows.device();
   return at::zeros({}, at::TensorOptions(at::kDouble).device(device));

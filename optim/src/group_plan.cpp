@@ -16,22 +16,43 @@ namespace {
 constexpr char kDecay[] = "decay";
 constexpr char kNoDecay[] = "no_decay";
 
-bool decays(const Parameter& parameter, const OptimizerConfig& config) {
+bool decays_by_rule(const Parameter& parameter, const OptimizerConfig& config) {
   if (config.decay == DecayRule::kAll) return true;
   if (dimensions(parameter) < 2 || has_bias_name(parameter)) return false;
   return config.decay_embeddings || !is_embedding(parameter);
 }
 
+// Decides which parameters decay; finds out whether its pattern is of use.
+class DecayDecision {
+ public:
+  explicit DecayDecision(const OptimizerConfig& config)
+      : config_(config),
+        excluded_("optimizer.exclude_from_weight_decay",
+                  config.exclude_from_weight_decay) {}
+
+  [[nodiscard]] bool decays(const Parameter& parameter) {
+    return !excluded_.finds(parameter) && decays_by_rule(parameter, config_);
+  }
+
+  void check_none_idle() const {
+    if (excluded_.is_idle()) excluded_.fail_as_idle();
+  }
+
+ private:
+  const OptimizerConfig& config_;
+  NamePattern excluded_;
+};
+
 // Two groups, by whether parameters decay.
 std::vector<GroupRequest> split_by_decay(const std::string& prefix,
                                          std::vector<Parameter> parameters,
                                          std::optional<double> lr,
-                                         const OptimizerConfig& config) {
+                                         DecayDecision& decision) {
   GroupRequest with{.name = prefix + kDecay, .parameters = {}, .lr = lr};
   GroupRequest without{
       .name = prefix + kNoDecay, .parameters = {}, .lr = lr, .weight_decay = 0.0};
   for (Parameter& parameter : parameters) {
-    GroupRequest& target = decays(parameter, config) ? with : without;
+    GroupRequest& target = decision.decays(parameter) ? with : without;
     target.parameters.push_back(std::move(parameter));
   }
   return {std::move(with), std::move(without)};
@@ -83,14 +104,14 @@ class RuleMatcher {
 
 std::vector<GroupRequest> groups_of_rule(const GroupRule& rule, std::size_t index,
                                          std::vector<Parameter> parameters,
-                                         const OptimizerConfig& config) {
+                                         DecayDecision& decision) {
   const std::string name =
       rule.name.empty() ? "group" + std::to_string(index) : rule.name;
   if (rule.weight_decay) {
     return {{name, std::move(parameters), rule.lr, rule.weight_decay}};
   }
   std::vector<GroupRequest> halves =
-      split_by_decay(name + ".", std::move(parameters), rule.lr, config);
+      split_by_decay(name + ".", std::move(parameters), rule.lr, decision);
   std::erase_if(halves, [](const auto& half) { return half.parameters.empty(); });
   return halves;
 }
@@ -128,26 +149,38 @@ std::string rule_field(std::size_t index) {
   return "optimizer.group[" + std::to_string(index) + "]";
 }
 
-std::vector<AlgorithmPlan> plan_groups(std::vector<Parameter> parameters,
-                                       const OptimizerConfig& config) {
+GroupPlan plan_groups(std::vector<Parameter> parameters,
+                      const OptimizerConfig& config) {
   RuleMatcher matcher(config.groups);
+  DecayDecision decision(config);
+  GroupPlan result;
+  NamePattern overwritten("optimizer.overwrite_with_gradient",
+                          config.overwrite_with_gradient);
   std::vector<Parameter> others;
-  for (Parameter& parameter : parameters) matcher.sort(std::move(parameter), others);
+  for (Parameter& parameter : parameters) {
+    if (overwritten.finds(parameter)) {
+      result.overwritten.push_back(std::move(parameter));
+    } else {
+      matcher.sort(std::move(parameter), others);
+    }
+  }
+  if (overwritten.is_idle()) overwritten.fail_as_idle();
   matcher.check_none_idle(config.groups);
 
-  std::vector<AlgorithmPlan> plans;
+  std::vector<AlgorithmPlan>& plans = result.algorithms;
   plans.push_back(
-      {config.name, split_by_decay("", std::move(others), std::nullopt, config)});
+      {config.name, split_by_decay("", std::move(others), std::nullopt, decision)});
   for (std::size_t i = 0; i < config.groups.size(); ++i) {
     const GroupRule& rule = config.groups[i];
     const std::string& algorithm =
         rule.algorithm.empty() ? config.name : rule.algorithm;
-    auto groups = groups_of_rule(rule, i, std::move(matcher.taken(i)), config);
+    auto groups = groups_of_rule(rule, i, std::move(matcher.taken(i)), decision);
     auto& target = plan_of(plans, algorithm).groups;
     std::ranges::move(groups, std::back_inserter(target));
   }
+  decision.check_none_idle();
   check_names_differ(plans);
-  return plans;
+  return result;
 }
 
 }  // namespace shardopt::optim

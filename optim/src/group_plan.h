@@ -16,11 +16,16 @@ struct AlgorithmPlan {
   std::vector<GroupRequest> groups;
 };
 
+struct GroupPlan {
+  std::vector<AlgorithmPlan> algorithms;
+  std::vector<Parameter> overwritten;  ///< With their gradients.
+};
+
 /// The config's own algorithm first, with at least "decay" and "no_decay"; then those
 /// that groups name, in their order. From names, roles and dimensions alone. Throws
 /// ConfigError as build_optimizer does for patterns, names and numbers of groups.
-[[nodiscard]] std::vector<AlgorithmPlan> plan_groups(std::vector<Parameter> parameters,
-                                                     const OptimizerConfig& config);
+[[nodiscard]] GroupPlan plan_groups(std::vector<Parameter> parameters,
+                                    const OptimizerConfig& config);
 
 /// "optimizer.group[2]", as messages call a rule.
 [[nodiscard]] std::string rule_field(std::size_t index);

@@ -1,74 +1,66 @@
 #include "shardopt/optim/muon.h"
 
-#include <algorithm>
 #include <cmath>
-#include <cstddef>
-#include <map>
 #include <memory>
 #include <utility>
 
 #include <ATen/ops/_foreach_add.h>
+#include <ATen/ops/_foreach_lerp.h>
 #include <ATen/ops/_foreach_mul.h>
-#include <ATen/ops/stack.h>
 
+#include "adam_moments.h"
 #include "muon_split.h"
-#include "shardopt/core/newton_schulz.h"
-#include "shardopt/optim/adamw.h"
+#include "orthogonalize.h"
+#include "take_step.h"
 
 namespace shardopt::optim {
 namespace {
 
 constexpr char kMomentum[] = "momentum";
 
-struct MatrixShape {
-  int64_t rows;
-  int64_t cols;
-  auto operator<=>(const MatrixShape&) const = default;
-};
-
-// Of the local rows, flattened.
-MatrixShape matrix_shape(const at::Tensor& rows) {
-  int64_t cols = 1;
-  for (const int64_t size : rows.sizes().slice(1)) cols *= size;
-  return {rows.size(0), cols};
+std::vector<Slot> slots_of(const MuonOptions& options) {
+  std::vector<Slot> slots = {{kMomentum}};
+  if (options.normuon) {
+    slots.push_back({kRowMoment, [flatten = options.flatten](const at::Tensor& rows) {
+                       return row_shape(rows, flatten);
+                     }});
+  }
+  return slots;
 }
 
-double scale(const MatrixShape& shape, const MuonOptions& options) {
-  const auto rows = static_cast<double>(shape.rows);
-  const auto cols = static_cast<double>(std::max<int64_t>(shape.cols, 1));
-  switch (options.scale) {
-    case MuonScale::kAspectFlat:
-      return std::sqrt(std::max(1.0, rows / cols));
-    case MuonScale::kRms:
-      return options.rms * std::sqrt(std::max(rows, cols));
+// Factors of m and g in u for the form that corrects its bias.
+Tensors bias_corrected(const GroupTensors& tensors, const Tensors& m,
+                       const MuonOptions& options) {
+  const double b = options.momentum;
+  if (!options.nesterov) return at::_foreach_mul(m, inverse_biases(b, tensors.steps));
+  std::vector<at::Scalar> of_momentum;
+  std::vector<at::Scalar> of_gradient;
+  for (const int64_t t : tensors.steps) {
+    of_momentum.emplace_back(b / bias(b, t + 1));
+    of_gradient.emplace_back((1.0 - b) / bias(b, t));
   }
-  TORCH_INTERNAL_ASSERT(false, "unnamed MuonScale");
+  Tensors u = at::_foreach_mul(m, of_momentum);
+  at::_foreach_add_(u, at::_foreach_mul(tensors.grads, of_gradient));
+  return u;
 }
 
-// Newton-Schulz of each direction, scaled, one batch for each shape.
-std::vector<at::Tensor> orthogonalized(const std::vector<at::Tensor>& directions,
-                                       const MuonOptions& options) {
-  std::map<MatrixShape, std::vector<std::size_t>> by_shape;
-  for (std::size_t i = 0; i < directions.size(); ++i) {
-    by_shape[matrix_shape(directions[i])].push_back(i);
+// Updates m, and returns u.
+Tensors directions_of(const GroupTensors& tensors, const Tensors& m,
+                      const MuonOptions& options) {
+  const double b = options.momentum;
+  const Tensors& g = tensors.grads;
+  if (options.momentum_form == MomentumForm::kHeavyBall) {
+    at::_foreach_mul_(m, b);
+    at::_foreach_add_(m, g);
+  } else {
+    at::_foreach_lerp_(m, g, 1.0 - b);
   }
-  std::vector<at::Tensor> result(directions.size());
-  for (const auto& [shape, members] : by_shape) {
-    std::vector<at::Tensor> matrices;
-    for (const std::size_t i : members) {
-      matrices.push_back(directions[i].reshape({shape.rows, shape.cols}));
-    }
-    const at::Tensor updates =
-        newton_schulz(at::stack(matrices),
-                      {.steps = options.steps, .eps = options.ns_eps})
-            .mul(scale(shape, options));  // [members, rows, cols]
-    for (std::size_t k = 0; k < members.size(); ++k) {
-      const std::size_t i = members[k];
-      result[i] =
-          updates.select(0, static_cast<int64_t>(k)).reshape(directions[i].sizes());
-    }
+  if (options.momentum_form == MomentumForm::kOptax) {
+    return bias_corrected(tensors, m, options);
   }
-  return result;
+  if (!options.nesterov) return m;
+  if (options.momentum_form == MomentumForm::kEma) return at::_foreach_lerp(g, m, b);
+  return at::_foreach_add(g, m, b);
 }
 
 }  // namespace
@@ -77,20 +69,25 @@ Muon::Muon(std::vector<ParamGroup<MuonOptions>> groups)
     : Muon(split_for_muon(std::move(groups))) {}
 
 Muon::Muon(MuonSplit split)
-    : GroupedOptimizer("muon", std::move(split.muon), {kMomentum}) {
-  add_child("adamw", std::make_unique<AdamW>(std::move(split.adamw)));
+    : GroupedOptimizer("muon", std::move(split.muon), slots_of) {
+  const std::string name = split.internal->kind();
+  add_child(name, std::move(split.internal));
 }
 
-void Muon::update(GroupTensors& tensors, const MuonOptions& options) const {
-  const std::vector<at::Tensor>& momentum = tensors.slots.at(kMomentum);  // m
-  at::_foreach_mul_(momentum, options.momentum);
-  at::_foreach_add_(momentum, tensors.grads);
-  const std::vector<at::Tensor> directions =  // u
-      options.nesterov ? at::_foreach_add(tensors.grads, momentum, options.momentum)
-                       : momentum;
-  const std::vector<at::Tensor> updates = orthogonalized(directions, options);  // O
-  at::_foreach_mul_(tensors.rows, 1.0 - options.lr * options.weight_decay);
-  at::_foreach_add_(tensors.rows, updates, -options.lr);
+void Muon::update(GroupTensors& tensors, const MuonOptions& options,
+                  ScalarSums& sums) const {
+  const Tensors& m = tensors.slots.at(kMomentum);
+  Tensors directions = directions_of(tensors, m, options);  // u
+  if (options.caution_stage == CautionStage::kAfter || !options.rules.caution) {
+    Tensors updates = orthogonalized(tensors, directions, options);  // O
+    return take_step(tensors, std::move(updates), step_size(options), options.rules,
+                     kCautionEps, sums);
+  }
+  with_caution(tensors, std::move(directions), m, options.rules, kCautionEps, sums,
+               [&tensors, &options](const Tensors& u) {
+                 const Tensors updates = orthogonalized(tensors, u, options);
+                 move_rows(tensors, updates, step_size(options), options.rules);
+               });
 }
 
 }  // namespace shardopt::optim

@@ -5,7 +5,10 @@
 #include <regex>
 #include <utility>
 
+#include "muon_internal.h"
 #include "name_rules.h"
+#include "row_blocks.h"
+#include "shardopt/core/error.h"
 
 namespace shardopt::optim {
 namespace {
@@ -26,49 +29,83 @@ double aspect(const Parameter& parameter) {
 
 class MuonRule {
  public:
-  explicit MuonRule(const MuonOptions& options) : options_(options) {
-    if (!options.exclude.empty()) {
-      exclude_ = compile_pattern("optimizer.muon.exclude", options.exclude);
-    }
-  }
+  explicit MuonRule(const MuonOptions& options)
+      : options_(options),
+        exclude_("optimizer.muon.exclude", options.exclude),
+        head_("optimizer.muon.head_pattern", options.head_pattern),
+        blocks_("optimizer.muon.row_blocks_pattern", options.row_blocks_pattern) {}
 
-  [[nodiscard]] bool takes(const Parameter& parameter) const {
-    if (dimensions(parameter) < 2 || has_bias_name(parameter)) return false;
+  [[nodiscard]] bool takes(const Parameter& parameter) {
+    const bool is_excluded = exclude_.finds(parameter);
+    const bool is_head =
+        head_.finds(parameter) || parameter.role == ParameterRole::kHead;
+    const int64_t dims = dimensions(parameter);
+    if (dims < options_.min_dimensions) return false;
+    if (options_.max_dimensions && dims > *options_.max_dimensions) return false;
+    if (options_.exclude_biases && has_bias_name(parameter)) return false;
     if (options_.exclude_embeddings && is_embedding(parameter)) return false;
-    if (options_.exclude_head && parameter.role == ParameterRole::kHead) return false;
-    if (exclude_ && std::regex_search(parameter.name, *exclude_)) return false;
+    if (options_.exclude_head && is_head) return false;
+    if (is_excluded) return false;
     return !options_.max_aspect || aspect(parameter) <= *options_.max_aspect;
   }
 
+  // Throws ConfigError if Muon cannot train `parameter`, which it takes.
+  void check(const Parameter& parameter) {
+    if (blocks_.finds(parameter)) check_row_blocks(parameter, options_);
+    if (options_.adaptive == Adaptive::kOff) return;
+    if (!is_matrix_cut(parameter, options_)) return;
+    SHARDOPT_THROW(ConfigError, "optimizer.muon.adaptive is on, but '", parameter.name,
+                   "' is cut over ranks, of which mode local_shard orthogonalizes each "
+                   "piece alone; allowed: adaptive off, or matrices whole on one rank");
+  }
+
+  [[nodiscard]] NamePattern& exclude() { return exclude_; }
+  [[nodiscard]] NamePattern& head() { return head_; }
+  [[nodiscard]] NamePattern& blocks() { return blocks_; }
+
  private:
   const MuonOptions& options_;
-  std::optional<std::regex> exclude_;
+  NamePattern exclude_;
+  NamePattern head_;
+  NamePattern blocks_;
 };
 
-AdamWOptions internal_options(const MuonOptions& muon) {
-  return {.lr = muon.adamw.lr.value_or(muon.lr),
-          .weight_decay = muon.adamw.weight_decay.value_or(muon.weight_decay),
-          .beta1 = muon.adamw.beta1,
-          .beta2 = muon.adamw.beta2,
-          .eps = muon.adamw.eps};
+// Patterns found something in one of the groups; those of an empty optimizer need not.
+void check_none_idle(std::vector<MuonRule>& rules) {
+  for (NamePattern& (MuonRule::*pattern)() :
+       {&MuonRule::exclude, &MuonRule::head, &MuonRule::blocks}) {
+    const auto has_found = [&](MuonRule& rule) {
+      return (rule.*pattern)().has_found();
+    };
+    const auto is_idle = [&](MuonRule& rule) { return (rule.*pattern)().is_idle(); };
+    if (std::ranges::any_of(rules, has_found)) continue;
+    const auto idle = std::ranges::find_if(rules, is_idle);
+    if (idle != rules.end()) ((*idle).*pattern)().fail_as_idle();
+  }
 }
 
 }  // namespace
 
 MuonSplit split_for_muon(std::vector<ParamGroup<MuonOptions>> groups) {
   MuonSplit split;
+  std::vector<ParamGroup<MuonOptions>> others;
+  std::vector<MuonRule> rules;
+  rules.reserve(groups.size());
   for (auto& [name, parameters, options] : groups) {
     options.validate();
-    ParamGroup<AdamWOptions> others{name, {}, internal_options(options)};
-    ParamGroup<MuonOptions> matrices{std::move(name), {}, options};
-    const MuonRule rule(options);
+    MuonRule& rule = rules.emplace_back(options);
+    ParamGroup<MuonOptions> matrices{name, {}, options};
+    ParamGroup<MuonOptions> rest{name, {}, options};
     for (Parameter& parameter : parameters) {
-      auto& target = rule.takes(parameter) ? matrices.parameters : others.parameters;
-      target.push_back(std::move(parameter));
+      const bool is_taken = rule.takes(parameter);
+      if (is_taken) rule.check(parameter);
+      (is_taken ? matrices : rest).parameters.push_back(std::move(parameter));
     }
     split.muon.push_back(std::move(matrices));
-    split.adamw.push_back(std::move(others));
+    others.push_back(std::move(rest));
   }
+  check_none_idle(rules);
+  split.internal = make_internal(std::move(others));
   return split;
 }
 

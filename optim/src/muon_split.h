@@ -1,22 +1,21 @@
-/// Who goes to Muon, and who to the AdamW inside it.
+/// Who goes to Muon, and who to the optimizer inside it.
 #pragma once
 
+#include <memory>
 #include <vector>
 
-#include "shardopt/optim/adamw_options.h"
 #include "shardopt/optim/grouped_optimizer.h"
 #include "shardopt/optim/muon_options.h"
 
 namespace shardopt::optim {
 
-/// As many groups of each, of the same names.
 struct MuonSplit {
   std::vector<ParamGroup<MuonOptions>> muon;
-  std::vector<ParamGroup<AdamWOptions>> adamw;
+  std::unique_ptr<Optimizer> internal;  ///< With as many groups, of the same names.
 };
 
-/// Sorts each group's parameters by the rule in muon.h. Throws ConfigError if options
-/// are out of range.
+/// Sorts each group's parameters by the options' routing. Throws ConfigError as Muon's
+/// constructor does.
 [[nodiscard]] MuonSplit split_for_muon(std::vector<ParamGroup<MuonOptions>> groups);
 
 }  // namespace shardopt::optim

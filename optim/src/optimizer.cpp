@@ -5,8 +5,12 @@
 #include <utility>
 
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 #include <c10/util/Exception.h>
+
+#include "gradient_check.h"
+#include "shardopt/optim/scalar_sums.h"
 
 namespace shardopt::optim {
 namespace {
@@ -28,36 +32,32 @@ void check_rows(const Parameter& parameter, const Parameter& first) {
               "' of one group differ in dtype or device");
 }
 
-void check_gradient(const Parameter& parameter) {
-  const at::Tensor& rows = parameter.rows;
-  const at::Tensor& grad = rows.grad();
-  if (!grad.defined()) return;
-  TORCH_CHECK(grad.layout() == at::kStrided, "the gradient of '", parameter.name,
-              "' is ", grad.layout(), "; only dense ones are taken");
-  TORCH_CHECK(grad.sizes() == rows.sizes() &&
-                  grad.scalar_type() == rows.scalar_type() &&
-                  grad.device() == rows.device(),
-              "the gradient of '", parameter.name, "' is ", grad.scalar_type(),
-              grad.sizes(), " on ", grad.device(), ", its rows ", rows.scalar_type(),
-              rows.sizes(), " on ", rows.device());
+double entries_of(const Parameter& parameter) {
+  double product = static_cast<double>(parameter.shard.global_rows());
+  for (const int64_t size : parameter.rows.sizes().slice(1)) {
+    product *= static_cast<double>(size);
+  }
+  return product;
 }
 
 }  // namespace
 
 void Optimizer::add_group(std::string name, std::vector<Parameter> parameters,
-                          const std::vector<std::string>& slots,
-                          GroupSettings settings) {
+                          const std::vector<Slot>& slots, GroupSettings settings) {
   const at::NoGradGuard no_grad;
   const auto has_name = [&](const Group& group) { return group.name == name; };
   TORCH_CHECK(std::ranges::none_of(groups_, has_name), "group '", name,
               "' is added twice");
-  Group group{std::move(name), std::move(settings), {}};
+  Group group{std::move(name), std::move(settings), {}, {}};
+  group.progress.values = group.settings.progress;
   for (const Parameter& parameter : parameters) {
     check_rows(parameter, parameters.front());
     claim(parameter.name);
-    Entry entry{parameter, {}};
-    for (const auto& slot : slots) {
-      entry.slots.emplace(slot, at::zeros_like(parameter.rows));
+    Entry entry{.parameter = parameter, .entries = entries_of(parameter)};
+    for (const auto& [slot, shape] : slots) {
+      const at::Tensor& rows = parameter.rows;
+      entry.slots.emplace(slot, at::zeros(shape ? shape(rows) : rows.sizes().vec(),
+                                          rows.options().requires_grad(false)));
     }
     group.entries.push_back(std::move(entry));
   }
@@ -66,10 +66,12 @@ void Optimizer::add_group(std::string name, std::vector<Parameter> parameters,
 
 void Optimizer::add_child(std::string name, std::unique_ptr<Optimizer> child) {
   TORCH_CHECK(child != nullptr, "nested optimizer '", name, "' is null");
-  TORCH_CHECK(!has_child(name) && name != "groups" && name != "parameters",
+  TORCH_CHECK(!has_child(name) && name != "groups" && name != "parameters" &&
+                  name != "progress",
               "the name '", name, "' of a nested optimizer is taken");
   for (const auto& parameter : child->parameter_names_) claim(parameter);
   child->set_lr_factor(lr_factor_);
+  child->set_missing_gradient(missing_gradient_);
   children_.emplace(std::move(name), std::move(child));
 }
 
@@ -84,8 +86,17 @@ void Optimizer::claim(const std::string& parameter_name) {
 
 void Optimizer::step() {
   const at::NoGradGuard no_grad;
+  TORCH_CHECK(!is_evaluating_,
+              "weights are at the evaluation point: call "
+              "use_training_point() before step()");
   check_gradients();
-  update_all();
+  ScalarSums sums(shard_ranks_);
+  begin_update(sums);
+  TORCH_CHECK(sums.is_empty() || shard_ranks_ != nullptr || !is_cut(), "'", kind_,
+              "' needs sums over the ranks that its parameters are cut over: call "
+              "set_shard_ranks()");
+  sums.settle();
+  end_update();
 }
 
 void Optimizer::check_gradients() const {
@@ -95,26 +106,56 @@ void Optimizer::check_gradients() const {
   for (const auto& [name, child] : children_) child->check_gradients();
 }
 
-void Optimizer::update_all() {
+bool Optimizer::is_cut() const {
+  const auto cut = [](const Entry& entry) { return entry.parameter.shard.ranks() > 1; };
+  const auto holds_cut = [&](const Group& group) {
+    return std::ranges::any_of(group.entries, cut);
+  };
+  if (std::ranges::any_of(groups_, holds_cut)) return true;
+  return std::ranges::any_of(children_,
+                             [](const auto& child) { return child.second->is_cut(); });
+}
+
+void Optimizer::begin_update(ScalarSums& sums) {
   for (std::size_t i = 0; i < groups_.size(); ++i) {
-    GroupTensors tensors = with_gradient(groups_[i]);
-    if (!tensors.rows.empty()) update_group(i, tensors);
+    gather_tensors(groups_[i]);
+    if (groups_[i].under_way.rows.empty()) continue;
+    ++groups_[i].progress.updates;
+    update_group(i, groups_[i].under_way, sums);
   }
-  for (const auto& [name, child] : children_) child->update_all();
+  for (const auto& [name, child] : children_) child->begin_update(sums);
+}
+
+void Optimizer::end_update() {
+  for (Group& group : groups_) group.under_way = {};
+  for (const auto& [name, child] : children_) child->end_update();
   ++step_count_;
 }
 
-GroupTensors Optimizer::with_gradient(Group& group) {
-  GroupTensors tensors;
-  for (auto& [parameter, slots, steps] : group.entries) {
-    const at::Tensor& grad = parameter.rows.grad();
+void Optimizer::gather_tensors(Group& group) const {
+  GroupTensors tensors{.progress = &group.progress};
+  for (Entry& entry : group.entries) {
+    const Parameter& parameter = entry.parameter;
+    at::Tensor grad = parameter.rows.grad();
+    if (!grad.defined() && missing_gradient_ == MissingGradient::kZero) {
+      grad = at::zeros_like(parameter.rows);
+    }
     if (!grad.defined()) continue;
     tensors.rows.push_back(parameter.rows);
     tensors.grads.push_back(grad.contiguous());
-    for (const auto& [slot, tensor] : slots) tensors.slots[slot].push_back(tensor);
-    tensors.steps.push_back(++steps);
+    for (const auto& [slot, tensor] : entry.slots) {
+      tensors.slots[slot].push_back(tensor);
+    }
+    tensors.steps.push_back(++entry.steps);
+    tensors.parameters.push_back(&parameter);
+    tensors.entries.push_back(entry.entries);
   }
-  return tensors;
+  group.under_way = std::move(tensors);
+}
+
+void Optimizer::set_missing_gradient(MissingGradient policy) {
+  missing_gradient_ = policy;
+  for (const auto& [name, child] : children_) child->set_missing_gradient(policy);
 }
 
 void Optimizer::zero_grad() {
@@ -151,12 +192,16 @@ const Optimizer::Entry* Optimizer::find(std::string_view parameter) const {
 
 std::vector<GroupSummary> Optimizer::groups() const {
   std::vector<GroupSummary> result;
-  for (const auto& [name, settings, entries] : groups_) {
-    result.push_back({.name = name,
-                      .algorithm = kind_,
-                      .lr = settings.lr * lr_factor_,
-                      .weight_decay = settings.weight_decay,
-                      .parameters = static_cast<int64_t>(entries.size())});
+  for (const Group& group : groups_) {
+    GroupSummary summary{.name = group.name,
+                         .algorithm = kind_,
+                         .lr = group.settings.lr * lr_factor_,
+                         .weight_decay = group.settings.weight_decay,
+                         .parameters = static_cast<int64_t>(group.entries.size())};
+    for (const Entry& entry : group.entries) {
+      summary.parameter_names.push_back(entry.parameter.name);
+    }
+    result.push_back(std::move(summary));
   }
   for (const auto& [child_name, child] : children_) {
     for (GroupSummary& group : child->groups()) {

@@ -37,6 +37,17 @@ TEST(CheckConfigTest, AcceptsWarmUpWhereNothingIsTrained) {
       "(no error)");
 }
 
+TEST(CheckConfigTest, AcceptsClippingOfOneKindAfterAnother) {
+  EXPECT_EQ(error_of(with({"transform[0].name=clip_value", "transform[0].value=1",
+                           "train.clip_norm=0.5"}),
+                     1),
+            "(no error)");
+  EXPECT_EQ(error_of(with({"transform[0].name=clip_global_norm",
+                           "transform[0].max_norm=1", "train.clip_norm=0"}),
+                     1),
+            "(no error)");
+}
+
 TEST(CheckConfigTest, AcceptsCheckpointsWithAPathOfTheirOwn) {
   EXPECT_EQ(error_of(with({"checkpoint.path=c", "checkpoint.every_steps=5",
                            "checkpoint.every_seconds=60", "checkpoint.resume=step=0",
@@ -166,6 +177,25 @@ INSTANTIATE_TEST_SUITE_P(
         Case{{"optimizer.group[0].lr=1"},
              1,
              "optimizer.group[0].pattern is empty; allowed: a regular expression"},
+        Case{
+            {"optimizer.muon.preset=jordan", "optimizer.name=lion"},
+            1,
+            "optimizer.muon.preset is 'jordan', but optimizer.name is 'lion'; allowed: "
+            "muon, or no preset (its lr and decay are every group's)"},
+        Case{{"transform[0].name=unscale", "transform[1].steps=3"},
+             1,
+             "transform[1].name is ''; allowed: accumulate | clip_global_norm | "
+             "clip_norm | clip_value | grokfast_ema | grokfast_ma | orthograd | "
+             "unscale"},
+        Case{{"train.accumulation=2", "transform[0].name=orthograd",
+              "transform[1].name=accumulate"},
+             1,
+             "train.accumulation is 2, but transform[1] is 'accumulate'; allowed: one "
+             "of them"},
+        Case{{"train.clip_norm=0.5", "transform[0].name=clip_global_norm"},
+             1,
+             "train.clip_norm is 0.5, but transform[0] is 'clip_global_norm'; allowed: "
+             "one of them"},
         Case{{"optimizer.options.x=1"},
              1,
              "optimizer.options.x is given, but optimizer.name is 'adamw'; allowed: "
@@ -195,6 +225,23 @@ TEST(UnusedBlocksTest, AreThoseGivenButNotSelectedEachOnce) {
   const std::vector<std::string> expected{"optimizer.adamw", "optimizer.lion"};
   EXPECT_EQ(unused_blocks(config), expected);
   EXPECT_EQ(unused_blocks(load_config({})), std::vector<std::string>{});
+}
+
+TEST(UnusedBlocksTest, OneOptimizerInsideMuonIsUsed) {
+  const Overrides inside{"optimizer.muon.nadamw.beta1=0.5", "optimizer.muon.lion.lr=1",
+                         "optimizer.muon.internal=lion"};
+  Overrides muon = inside;
+  muon.emplace_back("optimizer.name=muon");
+
+  EXPECT_EQ(unused_blocks(with(muon)),
+            std::vector<std::string>{"optimizer.muon.nadamw"});
+  EXPECT_EQ(unused_blocks(with(inside)), std::vector<std::string>{"optimizer.muon"});
+}
+
+TEST(UnusedBlocksTest, APresetsOwnValuesAreNotGiven) {
+  EXPECT_EQ(unused_blocks(
+                with({"optimizer.muon.preset=jordan", "optimizer.muon.internal=lion"})),
+            std::vector<std::string>{});
 }
 
 TEST(UnusedBlocksTest, AGroupsAlgorithmIsUsed) {

@@ -69,8 +69,9 @@ TEST(ConfigChangesTest, SeeEveryFieldThatDiffers) {
   for_each_option(tree, [&](const std::string& path, const Option& option) {
     const OptionValue before = option.get();
     OptionValue value = before;
-    if (option.type == "flag") value = !std::get<bool>(before);
-    if (option.type == "integer") value = std::get<int64_t>(before) + 1;
+    if (option.type == "flag") value = before != OptionValue(true);
+    if (option.type == "integer")
+      value = before == OptionValue(int64_t{3}) ? int64_t{4} : int64_t{3};
     if (option.type == "number") value = 0.125;
     if (option.allowed == "any text") value = std::string("other");
     if (value == before) return;  // A choice.

@@ -20,6 +20,10 @@ constexpr const char* kText = R"(
     options { name: "b" text: "x" }
     muon { adamw { eps: 1e-10 } }
   }
+  transform { name: "unscale" }
+  transform { name: "grokfast_ma" window: 5 warmup: false }
+  loss_scale { mode: "static" scale: 1024 }
+  average { mode: "ema" momentum: 0.5 }
   train { seed: 9007199254740993 }
   checkpoint { path: "c" async: false keep: 5 on_error: "abort" })";
 
@@ -32,6 +36,10 @@ constexpr const char* kJson = R"({
     "options": [{"name": "a", "number": 3}, {"name": "b", "text": "x"}],
     "muon": {"adamw": {"eps": 1e-10}}
   },
+  "transform": [{"name": "unscale"},
+                {"name": "grokfast_ma", "window": 5, "warmup": false, "lamb": null}],
+  "loss_scale": {"mode": "static", "scale": 1024},
+  "average": {"mode": "ema", "momentum": 0.5},
   "train": {"seed": 9007199254740993},
   "checkpoint": {"path": "c", "async": false, "keep": 5, "on_error": "abort"}
 })";
@@ -50,6 +58,29 @@ TEST(JsonFileTest, IsKnownByItsFirstLetterToo) {
 
   EXPECT_EQ(folder.load(" \n{\"model\": {\"dim\": 8}}", {}, "plain").model.dim, 8);
   EXPECT_EQ(folder.load("{}", {}, "plain").model.dim, 128);
+}
+
+TEST(JsonTextTest, InMemoryMeansWhatTheFileMeans) {
+  EXPECT_EQ(print_config(load_config({.json = JsonText{"case", kJson}})),
+            print_config(ConfigFolder().load(kText)));
+}
+
+TEST(JsonTextTest, ErrorsBeginWithItsNameIfItHasOneAndSayNoLine) {
+  const auto error_of = [](const std::string& name) {
+    return test::config_error([&] {
+      (void)load_config({.json = JsonText{name, "{\"train\": {\n\"stpes\": 3}}"}});
+    });
+  };
+
+  EXPECT_TRUE(error_of("case").starts_with("case: unknown field 'stpes' of train"))
+      << error_of("case");
+  EXPECT_TRUE(error_of("").starts_with("unknown field 'stpes' of train"))
+      << error_of("");
+}
+
+TEST(JsonTextTest, IsRefusedBesideAFile) {
+  EXPECT_THROW((void)load_config({.file = "a", .json = JsonText{"b", "{}"}}),
+               c10::Error);
 }
 
 struct Case {

@@ -58,6 +58,31 @@ TEST(OverrideTest, ChangesGroupsAndAppendsTheNext) {
   EXPECT_EQ(config.optimizer.groups[1].algorithm, "lion");
 }
 
+TEST(OverrideTest, ChangesTransformsAppendsTheNextAndUnsetsTheirFields) {
+  const ConfigFolder folder;
+
+  const TrainConfig config = folder.load(
+      "transform { name: \"grokfast_ma\" warmup: false filter: \"sum\" window: 3 }",
+      {"transform[0].warmup=unset", "transform[0].filter=unset",
+       "transform[0].window=unset", "transform[0].trigger=true",
+       "transform[1].name=clip_global_norm", "transform[1].max_norm=2",
+       "transform[1].form=torch"});
+
+  ASSERT_EQ(config.transforms.size(), 2u);
+  EXPECT_EQ(config.transforms[0].name, "grokfast_ma");
+  EXPECT_EQ(config.transforms[0].warmup, std::nullopt);
+  EXPECT_EQ(config.transforms[0].filter, std::nullopt);
+  EXPECT_EQ(config.transforms[0].window, std::nullopt);
+  EXPECT_EQ(config.transforms[0].trigger, true);
+  EXPECT_EQ(config.transforms[1].name, "clip_global_norm");
+  EXPECT_EQ(config.transforms[1].max_norm, 2.0);
+  EXPECT_EQ(config.transforms[1].form, "torch");
+}
+
+TEST(OverrideTest, UnsetIsAWordWhereATextCannotBeUnset) {
+  EXPECT_EQ(load_config({.overrides = {"data.path=unset"}}).data.path, "unset");
+}
+
 TEST(OverrideTest, NamedValuesHaveTheTypeThatTheyLookLike) {
   const TrainConfig config = load_config(
       {.overrides = {"optimizer.options.a=true", "optimizer.options.b=-3",
@@ -100,48 +125,59 @@ INSTANTIATE_TEST_SUITE_P(
            Case{"model.dropout=unset", "model.dropout is unset; allowed: a number"},
            Case{"model.tied=yes", "not a flag; allowed: true | false"},
            Case{"mesh.layout=cols", "mesh.layout is 'cols'; allowed: rows"},
+           Case{"transform[0].window=2.5", "not a whole number; allowed: any number"},
+           Case{"transform[0].warmup=1", "not a flag; allowed: true | false"},
+           Case{"average.momentum=1.5", "average.momentum is 1.5; allowed: [0, 1]"},
            Case{"train.device=cude",
                 "train.device is 'cude'; allowed: cpu | cuda; did you mean 'cuda'?"}));
 
 INSTANTIATE_TEST_SUITE_P(
     Paths, OverrideErrorTest,
-    Values(Case{"train.steps", "allowed: path=value, as optimizer.lr=0.01"},
-           Case{"=3", "allowed: path=value, as optimizer.lr=0.01"},
-           Case{"modle.dim=3",
-                "unknown field 'modle'; did you mean 'model'?; known: model, data, "
-                "optimizer, schedule, train, mesh, output, profile, checkpoint"},
-           Case{"output.pth=3",
-                "unknown field 'pth' of output; did you mean 'path'?; known: path, "
-                "overwrite, sample_bytes, log_every"},
-           Case{"output=3",
-                "output is a block; set one of its fields: path, overwrite, "
-                "sample_bytes, log_every"},
-           Case{"output.path.x=3", "output.path has no fields"},
-           Case{"output..=3",
-                "unknown field '' of output; known: path, overwrite, sample_bytes, "
-                "log_every"},
-           Case{"train[0].steps=3", "train[0]: this field is no list"},
-           Case{"optimizer.group.lr=3",
-                "optimizer.group is a list; say which entry, as optimizer.group[0]"},
-           Case{"optimizer.group[1].lr=3",
-                "there are 0 groups; allowed: an index from optimizer.group[0] to "
-                "optimizer.group[0]"},
-           Case{"optimizer.group[-1].lr=3",
-                "there are 0 groups; allowed: an index from optimizer.group[0] to "
-                "optimizer.group[0]"},
-           Case{"optimizer.group[00].lr=3",
-                "there are 0 groups; allowed: an index from optimizer.group[0] to "
-                "optimizer.group[0]"},
-           Case{"optimizer.group[0]x.lr=3",
-                "there are 0 groups; allowed: an index from optimizer.group[0] to "
-                "optimizer.group[0]"},
-           Case{"optimizer.group[0.lr=3",
-                "there are 0 groups; allowed: an index from optimizer.group[0] to "
-                "optimizer.group[0]"},
-           Case{"optimizer.options=3", "allowed: optimizer.options.NAME=value"},
-           Case{"optimizer.options.=3", "allowed: optimizer.options.NAME=value"},
-           Case{"optimizer.options[0].flag=true",
-                "allowed: optimizer.options.NAME=value"}));
+    Values(
+        Case{"train.steps", "allowed: path=value, as optimizer.lr=0.01"},
+        Case{"=3", "allowed: path=value, as optimizer.lr=0.01"},
+        Case{
+            "modle.dim=3",
+            "unknown field 'modle'; did you mean 'model'?; known: model, data, "
+            "optimizer, schedule, train, mesh, output, profile, checkpoint, transform, "
+            "loss_scale, average"},
+        Case{"output.pth=3",
+             "unknown field 'pth' of output; did you mean 'path'?; known: path, "
+             "overwrite, sample_bytes, log_every"},
+        Case{"output=3",
+             "output is a block; set one of its fields: path, overwrite, "
+             "sample_bytes, log_every"},
+        Case{"output.path.x=3", "output.path has no fields"},
+        Case{"output..=3",
+             "unknown field '' of output; known: path, overwrite, sample_bytes, "
+             "log_every"},
+        Case{"train[0].steps=3", "train[0]: this field is no list"},
+        Case{"optimizer.group.lr=3",
+             "optimizer.group is a list; say which entry, as optimizer.group[0]"},
+        Case{"optimizer.group[1].lr=3",
+             "there are 0 groups; allowed: an index from optimizer.group[0] to "
+             "optimizer.group[0]"},
+        Case{"optimizer.group[-1].lr=3",
+             "there are 0 groups; allowed: an index from optimizer.group[0] to "
+             "optimizer.group[0]"},
+        Case{"optimizer.group[00].lr=3",
+             "there are 0 groups; allowed: an index from optimizer.group[0] to "
+             "optimizer.group[0]"},
+        Case{"optimizer.group[0]x.lr=3",
+             "there are 0 groups; allowed: an index from optimizer.group[0] to "
+             "optimizer.group[0]"},
+        Case{"optimizer.group[0.lr=3",
+             "there are 0 groups; allowed: an index from optimizer.group[0] to "
+             "optimizer.group[0]"},
+        Case{"transform.name=unscale",
+             "transform is a list; say which entry, as transform[0]"},
+        Case{"transform[1].name=unscale",
+             "there are 0 transforms; allowed: an index from transform[0] to "
+             "transform[0]"},
+        Case{"optimizer.options=3", "allowed: optimizer.options.NAME=value"},
+        Case{"optimizer.options.=3", "allowed: optimizer.options.NAME=value"},
+        Case{"optimizer.options[0].flag=true",
+             "allowed: optimizer.options.NAME=value"}));
 
 TEST(OverrideErrorTest, StaysOnOneShortLineWhateverIsGiven) {
   const std::string odd = "train.device=a\nb\x01" + std::string(100000, 'x') + "\xFF";
@@ -155,7 +191,7 @@ TEST(OverrideErrorTest, StaysOnOneShortLineWhateverIsGiven) {
 
 TEST(OverrideErrorTest, RefusesMoreGroupsThanTheLimit) {
   std::vector<std::string> overrides;
-  for (int64_t i = 0; i <= kMaxGroups; ++i) {
+  for (int64_t i = 0; i <= kMaxEntries; ++i) {
     overrides.push_back("optimizer.group[" + std::to_string(i) + "].lr=1");
   }
 

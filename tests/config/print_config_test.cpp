@@ -16,9 +16,9 @@ using test::ConfigFolder;
 /// Every option with another value than its default, where there is one.
 TrainConfig make_everything_set() {
   TrainConfig config;
-  config.optimizer.groups.resize(2);
+  for (const BlockList& list : block_lists(config)) list.resize(2);
   const auto choose = [](const Option& option) -> OptionValue {
-    if (option.type == "flag") return !std::get<bool>(option.get());
+    if (option.type == "flag") return option.get() != OptionValue(true);
     if (option.type == "integer") return int64_t{7};
     if (option.type == "number") return 0.1 + 0.2;  // Needs all 17 digits.
     const std::size_t bar = option.allowed.rfind("| ");
@@ -134,8 +134,7 @@ TEST(ConfigHelpTest, AlignsTypeDefaultAllowedAndMeaning) {
 }
 
 TEST(ConfigHelpTest, EveryOptionHasAMeaning) {
-  TrainConfig config;
-  config.optimizer.groups.resize(1);
+  TrainConfig config = defaults_with_entries();
 
   for_each_option(make_option_tree(config),
                   [](const std::string& path, const Option& option) {
@@ -146,7 +145,7 @@ TEST(ConfigHelpTest, EveryOptionHasAMeaning) {
 TEST(FingerprintTest, DiffersWithEveryFieldThatRanksMustAgreeOn) {
   const TrainConfig everything = make_everything_set();
   TrainConfig config;
-  config.optimizer.groups.resize(2);
+  for (const BlockList& list : block_lists(config)) list.resize(2);
   TrainConfig other = everything;
   const Block changed = make_option_tree(other);
   const uint64_t before = config_fingerprint(config);
@@ -171,12 +170,15 @@ TEST(FingerprintTest, DiffersWithNamedValuesTheirTypesAndGroups) {
   number.optimizer.options["a"] = 1.0;
   TrainConfig group;
   group.optimizer.groups.resize(1);
+  TrainConfig transform;
+  transform.transforms.resize(1);
 
   const std::set<uint64_t> fingerprints{
       config_fingerprint(load_config({})), config_fingerprint(integer),
-      config_fingerprint(number), config_fingerprint(group)};
+      config_fingerprint(number), config_fingerprint(group),
+      config_fingerprint(transform)};
 
-  EXPECT_EQ(fingerprints.size(), 4u);
+  EXPECT_EQ(fingerprints.size(), 5u);
 }
 
 }  // namespace

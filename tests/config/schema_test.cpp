@@ -18,8 +18,7 @@ Types schema_types() {
 }
 
 TEST(SchemaTest, HasTheFieldsThatTheOptionsHaveWithTheirTypesAndNoOthers) {
-  TrainConfig config;
-  config.optimizer.groups.resize(1);
+  TrainConfig config = defaults_with_entries();
   Types options{{"optimizer.options[0]", "named values"}};
   for_each_option(make_option_tree(config),
                   [&](const std::string& path, const Option& option) {
@@ -55,19 +54,24 @@ TEST(SchemaTest, KeepsTheNamesThatUsersRelyOn) {
                            "output.path",
                            "output.overwrite",
                            "optimizer.muon.momentum",
-                           "optimizer.muon.adamw.lr"}) {
+                           "optimizer.muon.adamw.lr",
+                           "optimizer.muon.preset",
+                           "optimizer.caution",
+                           "transform[0].name",
+                           "loss_scale.mode",
+                           "average.momentum"}) {
     EXPECT_TRUE(types.contains(path)) << path;
   }
 }
 
 TEST(SchemaTest, EveryFieldCanBeSetByAFileAndByAnOverride) {
   const test::ConfigFolder folder;
-  TrainConfig defaults;
-  defaults.optimizer.groups.resize(1);
+  TrainConfig defaults = defaults_with_entries();
 
   for_each_option(
       make_option_tree(defaults), [&](const std::string& path, const Option& option) {
-        const OptionValue value = option.get();
+        OptionValue value = option.get();
+        if (path == "transform[0].name") value = std::string("unscale");  // No default.
         if (std::holds_alternative<std::monostate>(value)) return;
         const auto* text = std::get_if<std::string>(&value);
         const std::string shown = text != nullptr ? *text : to_string(value);

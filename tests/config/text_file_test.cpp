@@ -146,10 +146,11 @@ INSTANTIATE_TEST_SUITE_P(
              "rope_theta, norm_eps, init, init_allow_missing, init_ignore, init_cast"},
         Case{"modle { }",
              "my.txtpb:1: unknown field 'modle'; did you mean 'model'?; known: model, "
-             "data, optimizer, schedule, train, mesh, output, profile, checkpoint"},
+             "data, optimizer, schedule, train, mesh, output, profile, checkpoint, "
+             "transform, loss_scale, average"},
         Case{"optimizer { muon { adamw { b1: 0 } } }",
              "my.txtpb:1: unknown field 'b1' of optimizer.muon.adamw; known: lr, "
-             "weight_decay, beta1, beta2, eps"},
+             "weight_decay, beta1, beta2, eps, ratio, eps_form"},
         Case{"model { dim: 8 }\nmodel { heads: 2 }",
              "my.txtpb:2: model is given twice, first in line 1"},
         Case{"model {\n dim: 8\n dim: 8 }",
@@ -196,7 +197,7 @@ TEST(TextFileErrorTest, ReportsTheFirstOfSeveralErrors) {
 TEST(TextFileErrorTest, RefusesMoreGroupsThanTheLimit) {
   const ConfigFolder folder;
   std::string text = "optimizer {";
-  for (int64_t i = 0; i <= kMaxGroups; ++i) text += " group { }";
+  for (int64_t i = 0; i <= kMaxEntries; ++i) text += " group { }";
 
   EXPECT_EQ(folder.error(text + "}"),
             "my.txtpb: optimizer.group has 257 entries; allowed: up to 256");

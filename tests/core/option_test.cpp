@@ -116,6 +116,47 @@ TEST(OptionTest, IntegerTakesWholeNumbersInRangeOnly) {
   EXPECT_EQ(steps, 7);
 }
 
+TEST(OptionTest, OptionalIntegerMayBeUnset) {
+  std::optional<int64_t> steps = 5;
+  const Option option = make_option("steps", steps, Range{.min = 2}, "");
+  EXPECT_EQ(option.type, "integer");
+  EXPECT_EQ(option.allowed, ">= 2");
+  EXPECT_EQ(option.get(), OptionValue(int64_t{5}));
+  EXPECT_EQ(option.problem(OptionValue()), "");
+  EXPECT_EQ(option.problem(int64_t{1}), "is 1; allowed: >= 2");
+  EXPECT_EQ(option.problem(2.0), "is 2; allowed: a whole number");
+
+  option.set(OptionValue());
+  EXPECT_EQ(steps, std::nullopt);
+  option.set(int64_t{7});
+  EXPECT_EQ(steps, 7);
+}
+
+TEST(OptionTest, OptionalFlagMayBeUnset) {
+  std::optional<bool> warmup;
+  const Option option = make_option("warmup", warmup, "");
+  EXPECT_EQ(option.get(), OptionValue());
+  EXPECT_EQ(option.problem(OptionValue()), "");
+  EXPECT_EQ(option.problem(1.0), "is 1; allowed: true | false");
+  option.set(false);
+  EXPECT_EQ(warmup, false);
+  EXPECT_EQ(option.get(), OptionValue(false));
+  option.set(OptionValue());
+  EXPECT_EQ(warmup, std::nullopt);
+}
+
+TEST(OptionTest, OptionalTextMayBeUnset) {
+  std::optional<std::string> form;
+  const Option option = make_option("form", form, "");
+  EXPECT_EQ(option.get(), OptionValue());
+  EXPECT_EQ(option.problem(OptionValue()), "");
+  EXPECT_EQ(option.problem(true), "is true; allowed: text");
+  option.set(std::string("torch"));
+  EXPECT_EQ(form, "torch");
+  option.set(OptionValue());
+  EXPECT_EQ(form, std::nullopt);
+}
+
 TEST(OptionTest, FlagTakesFlagsOnly) {
   bool nesterov = true;
   const Option option = make_option("nesterov", nesterov, "");

@@ -156,10 +156,10 @@ std::string group_error(GroupRule rule) {
 }
 
 TEST(BuildOptimizerTest, NamesWrongAlgorithmsAndNumbers) {
-  expect_contains(
-      error_of({.name = "adamv"}),
-      "optimizer.name: unknown optimizer 'adamv'; known: adamw, lion, muon; "
-      "did you mean 'adamw'?");
+  expect_contains(error_of({.name = "adamv"}),
+                  "optimizer.name: unknown optimizer 'adamv'; known: adam, adamw, "
+                  "dual_scaled_adam, lion, muon, nadam, nadamw, schedule_free_adamw, "
+                  "schedule_free_sgd, sgd; did you mean 'adam'?");
   expect_contains(error_of({.lr = -1.0}), "optimizer: lr is -1; allowed: >= 0");
   expect_contains(error_of({.weight_decay = -1.0}), "optimizer: weight_decay is -1");
   OptimizerConfig betas;
@@ -202,6 +202,32 @@ TEST(BuildOptimizerTest, BuildsForNoParametersAtAll) {
     optimizer->step();
     EXPECT_EQ(optimizer->step_count(), 1);
   }
+}
+
+TEST(BuildOptimizerTest, DoesNotDecayWhatThePatternExcludes) {
+  const OptimizerConfig config{.weight_decay = 0.1,
+                               .exclude_from_weight_decay = "head|embedding"};
+  EXPECT_EQ(groups_by_name(config).at("decay").parameter_names,
+            std::vector<std::string>{"block.w.weight"});
+  expect_contains(error_of({.exclude_from_weight_decay = "nobody"}),
+                  "optimizer.exclude_from_weight_decay 'nobody' matches no parameter");
+  expect_contains(
+      error_of({.exclude_from_weight_decay = "("}),
+      "optimizer.exclude_from_weight_decay '(' is not a regular expression");
+}
+
+TEST(BuildOptimizerTest, ParametersThatAreOverwrittenBecomeTheirGradients) {
+  const OptimizerConfig config{.weight_decay = 0.1, .overwrite_with_gradient = "norm"};
+  std::vector<Parameter> parameters = model();
+  const distributed::Mesh mesh = distributed::make_single_mesh();
+  const auto optimizer = build_optimizer(parameters, config, mesh);
+  parameters[3].rows.mutable_grad() = at::full({4}, 7.0);
+  optimizer->step();
+  EXPECT_TRUE(at::equal(parameters[3].rows, at::full({4}, 7.0)));
+  EXPECT_EQ(groups_by_name(config).at("overwrite/all").parameters, 1);
+  EXPECT_EQ(overwritten_parameters(parameters, config).at(0).name, "norm.weight");
+  expect_contains(error_of({.overwrite_with_gradient = "nobody"}),
+                  "optimizer.overwrite_with_gradient 'nobody' matches no parameter");
 }
 
 }  // namespace

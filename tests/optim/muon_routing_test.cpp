@@ -49,11 +49,38 @@ TEST(MuonRoutingTest, LeavesHeadByRoleUnlessTold) {
 }
 
 TEST(MuonRoutingTest, LeavesWhatExcludeFindsCaseSensitively) {
-  const MuonOptions options{.exclude = R"(lm_head|\.gate$)"};
-  EXPECT_FALSE(muon_takes(ones("model.lm_head.weight"), options));
-  EXPECT_FALSE(muon_takes(ones("mlp.gate"), options));
-  EXPECT_TRUE(muon_takes(ones("mlp.gate.weight"), options));
-  EXPECT_TRUE(muon_takes(ones("LM_HEAD.weight"), options));
+  Muon muon(group_of({ones("model.lm_head.weight"), ones("mlp.gate"),
+                      ones("mlp.gate.weight"), ones("LM_HEAD.weight")},
+                     MuonOptions{.exclude = R"(lm_head|\.gate$)"}));
+  const auto groups = muon.groups();
+  EXPECT_EQ(groups.at(0).parameter_names,
+            (std::vector<std::string>{"mlp.gate.weight", "LM_HEAD.weight"}));
+}
+
+TEST(MuonRoutingTest, LeavesTheHeadByName) {
+  Muon muon(
+      group_of({ones("unembed"), ones("w")}, MuonOptions{.head_pattern = "^unembed$"}));
+  EXPECT_EQ(muon.groups().at(0).parameter_names, std::vector<std::string>{"w"});
+}
+
+TEST(MuonRoutingTest, LimitsDimensionsAndTakesBiasesIfTold) {
+  const Parameter cube = whole("w", at::ones({2, 3, 4}));
+  EXPECT_FALSE(muon_takes(cube, {.max_dimensions = 2}));
+  EXPECT_FALSE(muon_takes(ones("w"), {.min_dimensions = 3}));
+  EXPECT_TRUE(muon_takes(cube, {.min_dimensions = 3}));
+  EXPECT_TRUE(muon_takes(ones("attention.bias"), {.exclude_biases = false}));
+}
+
+TEST(MuonRoutingTest, RefusesPatternsThatFindNothing) {
+  for (const auto& [options, field] :
+       {std::pair(MuonOptions{.exclude = "nobody"}, "optimizer.muon.exclude"),
+        std::pair(MuonOptions{.head_pattern = "nobody"}, "optimizer.muon.head_pattern"),
+        std::pair(MuonOptions{.row_blocks = "1,1", .row_blocks_pattern = "nobody"},
+                  "optimizer.muon.row_blocks_pattern")}) {
+    const std::string message = message_of<ConfigError>(
+        [&] { const Muon muon(group_of({ones("w")}, options)); });
+    expect_contains(message, std::string(field) + " 'nobody' matches no parameter");
+  }
 }
 
 // The limit is about the whole: this rank has 1 of 20 rows, of 2 numbers; 20 : 2 is 10.

@@ -6,10 +6,8 @@
 
 #include "optim/optim_testing.h"
 #include "shardopt/core/error.h"
-#include "shardopt/optim/adamw.h"
+#include "shardopt/optim/build_optimizer.h"
 #include "shardopt/optim/lion.h"
-#include "shardopt/optim/muon.h"
-#include "shardopt/optim/optimizer_registry.h"
 
 namespace shardopt::optim {
 namespace {
@@ -29,19 +27,9 @@ struct Trainee {
   }
 
   std::unique_ptr<Optimizer> make(const std::string& algorithm) const {
-    const std::vector<Parameter> matrices = {parameters[0], parameters[1]};
-    const std::vector<Parameter> others = {parameters[2], parameters[3]};
-    if (algorithm == "adamw") {
-      return std::make_unique<AdamW>(std::vector<ParamGroup<AdamWOptions>>{
-          {"decay", matrices, {.weight_decay = 0.1}}, {"no_decay", others, {}}});
-    }
-    if (algorithm == "lion") {
-      return std::make_unique<Lion>(std::vector<ParamGroup<LionOptions>>{
-          {"decay", matrices, {.weight_decay = 0.1}}, {"no_decay", others, {}}});
-    }
-    TORCH_CHECK(algorithm == "muon", "the test does not know how to make ", algorithm);
-    return std::make_unique<Muon>(std::vector<ParamGroup<MuonOptions>>{
-        {"decay", matrices, {.weight_decay = 0.1}}, {"no_decay", others, {}}});
+    OptimizerConfig config{.name = algorithm, .weight_decay = 0.1};
+    config.sgd.momentum = 0.9;
+    return build_optimizer(parameters, config, mesh);
   }
 
   void train(int64_t first, int64_t last) {
@@ -60,6 +48,7 @@ struct Trainee {
     }
   }
 
+  distributed::Mesh mesh = distributed::make_single_mesh();
   std::vector<Parameter> parameters;
   std::unique_ptr<Optimizer> optimizer;
 };

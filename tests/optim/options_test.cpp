@@ -5,7 +5,7 @@
 
 #include "optim/optim_testing.h"
 #include "shardopt/core/error.h"
-#include "shardopt/optim/adamw.h"
+#include "shardopt/optim/adam.h"
 #include "shardopt/optim/lion.h"
 #include "shardopt/optim/muon.h"
 #include "shardopt/optim/optimizer_config.h"
@@ -25,10 +25,10 @@ void expect_described(const char* owner) {
 }
 
 TEST(OptionsTest, EveryOptionHasHelpAndAnAllowedDefault) {
-  expect_described<AdamWOptions>("adamw");
+  expect_described<AdamOptions>("adam");
   expect_described<LionOptions>("lion");
   expect_described<MuonOptions>("muon");
-  expect_described<MuonAdamWOptions>("muon.adamw");
+  expect_described<MuonAdamOptions>("muon.adamw");
   expect_described<OptimizerConfig>("optimizer");
   expect_described<GroupRule>("group");
   expect_described<ScheduleOptions>("schedule");
@@ -41,13 +41,13 @@ std::string problem(const Options& options) {
 
 TEST(OptionsTest, AdamWNamesWhatIsOutOfRange) {
   const double nan = std::numeric_limits<double>::quiet_NaN();
-  expect_contains(problem(AdamWOptions{.lr = -1.0}), "adamw: lr is -1; allowed: >= 0");
-  expect_contains(problem(AdamWOptions{.lr = nan}), "adamw: lr is nan");
-  expect_contains(problem(AdamWOptions{.weight_decay = -0.5}), "weight_decay is -0.5");
-  expect_contains(problem(AdamWOptions{.beta1 = 1.0}), "beta1 is 1; allowed: [0, 1)");
-  expect_contains(problem(AdamWOptions{.beta2 = -0.1}), "beta2 is -0.1");
-  expect_contains(problem(AdamWOptions{.eps = 0.0}), "eps is 0; allowed: > 0");
-  EXPECT_EQ(problem(AdamWOptions{}), "");
+  expect_contains(problem(AdamOptions{.lr = -1.0}), "adam: lr is -1; allowed: >= 0");
+  expect_contains(problem(AdamOptions{.lr = nan}), "adam: lr is nan");
+  expect_contains(problem(AdamOptions{.weight_decay = -0.5}), "weight_decay is -0.5");
+  expect_contains(problem(AdamOptions{.beta1 = 1.0}), "beta1 is 1; allowed: [0, 1)");
+  expect_contains(problem(AdamOptions{.beta2 = -0.1}), "beta2 is -0.1");
+  expect_contains(problem(AdamOptions{.eps = 0.0}), "eps is 0; allowed: > 0");
+  EXPECT_EQ(problem(AdamOptions{}), "");
 }
 
 TEST(OptionsTest, LionNamesWhatIsOutOfRange) {
@@ -79,7 +79,7 @@ TEST(OptionsTest, MuonNamesWhatIsOutOfRange) {
 }
 
 TEST(OptionsTest, ConstructorsRefuseWhatIsOutOfRange) {
-  EXPECT_THROW(AdamW(group_of({}, AdamWOptions{.lr = -1.0})), ConfigError);
+  EXPECT_THROW(Adam(group_of({}, AdamOptions{.lr = -1.0})), ConfigError);
   EXPECT_THROW(Lion(group_of({}, LionOptions{.lr = -1.0})), ConfigError);
   EXPECT_THROW(Muon(group_of({}, MuonOptions{.lr = -1.0})), ConfigError);
 }

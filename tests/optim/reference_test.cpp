@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "optim/optim_testing.h"
-#include "shardopt/optim/adamw.h"
+#include "shardopt/optim/adam.h"
 #include "shardopt/optim/lion.h"
 #include "shardopt/optim/muon.h"
 
@@ -32,11 +32,11 @@ void expect_end(const Options& options, const double (&expected)[12]) {
 }
 
 TEST(ReferenceTest, AdamWEqualsPyTorchs) {
-  expect_end<AdamW>(AdamWOptions{.lr = reference::kLr,
-                                 .weight_decay = reference::kDecay,
-                                 .beta1 = 0.9,
-                                 .beta2 = 0.95},
-                    reference::kAdamW);
+  expect_end<Adam>(AdamOptions{.lr = reference::kLr,
+                               .weight_decay = reference::kDecay,
+                               .beta1 = 0.9,
+                               .beta2 = 0.95},
+                   reference::kAdamW);
 }
 
 TEST(ReferenceTest, LionEqualsItsPaper) {

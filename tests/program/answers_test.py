@@ -82,7 +82,9 @@ class AnswerTest(unittest.TestCase):
                       "schedule.warmup_steps", "train.accumulation", "train.seed",
                       "train.clip_norm", "train.threads", "mesh.shard",
                       "mesh.replicate", "output.path", "output.overwrite",
-                      "optimizer.muon.momentum", "optimizer.muon.adamw.lr"):
+                      "optimizer.muon.momentum", "optimizer.muon.adamw.lr",
+                      "optimizer.muon.preset", "transform[i].name", "loss_scale.mode",
+                      "average.momentum"):
             self.assertIn(f"\n{field} ", text)
 
     def test_print_config_loads_to_itself(self):
@@ -100,9 +102,28 @@ class AnswerTest(unittest.TestCase):
         self.assertIn("steps: 9\n", self.answer("--set", "train.steps=8", "--set",
                                                 "train.steps=9", "--print-config"))
 
-    def test_list_optimizers_prints_a_name_in_each_line(self):
-        self.assertEqual(self.answer("--list-optimizers").split("\n"),
-                         ["adamw", "lion", "muon", ""])
+    def test_list_optimizers_prints_a_name_and_its_source_in_each_line(self):
+        lines = self.answer("--list-optimizers").splitlines()
+        self.assertEqual([line.split()[0] for line in lines],
+                         ["adam", "adamw", "dual_scaled_adam", "lion", "muon", "nadam",
+                          "nadamw", "schedule_free_adamw", "schedule_free_sgd", "sgd"])
+        self.assertTrue(all(len(line.split()) > 1 for line in lines), lines)
+
+    def test_help_of_a_topic_is_about_it_alone(self):
+        page = self.answer("--help", "optimizer.muon")
+        for part in ("\noptimizer.muon.momentum ", "\noptimizer.muon.lion.lr ",
+                     "\n  moonlight: ", "\npolar_express "):
+            self.assertIn(part, page)
+        self.assertNotIn("model.dim", page)
+        self.assertEqual(self.answer("--help=optimizer.muon"), page)
+        self.assertEqual(self.answer("-h", "optimizer.muon"), page)
+        self.assertIn("0.98", self.answer("--help", "transform.grokfast_ema"))
+
+    def test_help_of_an_unknown_topic_is_an_error_that_proposes_the_nearest(self):
+        ended = run_alone(["--help", "optimizer.moun"])
+        self.assertEqual((ended.code, ended.out), (1, ""))
+        self.assertIn("did you mean 'optimizer.muon'?", ended.err)
+        self.assertEqual(len(ended.err.splitlines()), 1, ended.err)
 
     def test_an_unknown_flag_is_an_error_that_names_it(self):
         ended = run_alone(["--conifg", "x"])

@@ -16,7 +16,8 @@ FROM_LATER = {"checkpoint.resume": f"step={LATER}", "checkpoint.discard_later": 
 
 
 def optimizers():
-    return run_alone(["--list-optimizers"]).out.split()
+    lines = run_alone(["--list-optimizers"]).out.splitlines()
+    return [line.split()[0] for line in lines]
 
 
 def schedules():

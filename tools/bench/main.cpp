@@ -76,6 +76,11 @@ int run(int argc, char** argv) {
   wires->callback([&] { agrees = counts_loopback ? loopback() : wire(settings); });
   CheckpointSettings checkpoint;
   add_checkpoint(app, checkpoint);
+  std::string algorithm;
+  auto* updates = app.add_subcommand(
+      "optimizer", "Updates without a model, as many as each line of input says");
+  updates->add_option("ALGORITHM", algorithm, "An optimizer, or copy")->required();
+  updates->callback([&] { optimizer_speed(settings, algorithm); });
   CLI11_PARSE(app, argc, argv);
   return agrees ? 0 : 1;
 }

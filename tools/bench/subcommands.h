@@ -25,6 +25,11 @@ void overlap(const Settings& settings);
 /// too. Collective; every rank returns the same.
 [[nodiscard]] bool loopback();
 
+/// Updates of the weights of settings.model by `algorithm`, or copies of them if it is
+/// "copy", without a model. Prints a line of JSON with shapes and options; then, for
+/// each number of steps on standard input, one with the seconds that they took.
+void optimizer_speed(const Settings& settings, const std::string& algorithm);
+
 struct CheckpointSettings {
   std::string action;  ///< save, async, load or raw.
   std::string path;    ///< A root; of raw, a folder.

@@ -18,7 +18,8 @@ struct CommandLine {
   int exit_code = 0;     ///< If done.
 };
 
-/// Answers --help on standard output and mistakes on standard error.
+/// Answers --help, with or without a topic, on standard output, and mistakes on
+/// standard error.
 [[nodiscard]] CommandLine parse_command_line(int argc, const char* const* argv);
 
 }  // namespace shardopt::train

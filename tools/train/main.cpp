@@ -9,9 +9,9 @@
 
 #include "shardopt/config/check_config.h"
 #include "shardopt/config/print_config.h"
+#include "shardopt/config/topic_help.h"
 #include "shardopt/core/error.h"
 #include "shardopt/distributed/launch_mesh.h"
-#include "shardopt/optim/optimizer_registry.h"
 #include "train/agreement.h"
 #include "train/command_line.h"
 #include "train/job.h"
@@ -99,9 +99,7 @@ int run(const CommandLine& command, Job& job) {
 
 int answer(const CommandLine& command) {
   if (command.lists_optimizers) {
-    for (const auto& name : optim::make_optimizer_registry().names()) {
-      std::printf("%s\n", name.c_str());
-    }
+    std::fputs(config::optimizer_list().c_str(), stdout);
     return 0;
   }
   std::fputs(config::print_config(config::load_config(command.sources)).c_str(),

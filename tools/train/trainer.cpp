@@ -11,8 +11,6 @@
 #include "shardopt/checkpoint/safetensors.h"
 #include "shardopt/core/error.h"
 #include "shardopt/distributed/divergence.h"
-#include "shardopt/optim/build_optimizer.h"
-#include "shardopt/optim/gradient_norm.h"
 #include "train/agreement.h"
 #include "train/dropout_generator.h"
 #include "train/sample_text.h"
@@ -55,9 +53,7 @@ Trainer::Trainer(const config::TrainConfig& config, const distributed::Mesh& mes
       dropout_(dropout_generator(config.train.seed, mesh.rank())),
       gpt_(config.model, config.train.seed, dropout_, &sharded_),
       parameters_(sharded_.parameters()),
-      optimizer_(optim::build_optimizer(parameters_, config.optimizer, mesh)),
-      schedule_(*optimizer_,
-                optim::make_schedule(config.schedule, config.train.steps)) {}
+      update_(config, parameters_, mesh) {}
 
 int64_t Trainer::tokens_per_step() const noexcept {
   return config_.train.batch * config_.model.context;
@@ -71,7 +67,6 @@ double Trainer::seconds() const {
 
 StepResult Trainer::step(const StepHooks& hooks) {
   if (!start_) start_ = Clock::now();
-  optimizer_->zero_grad();
   gpt_.set_training(true);
   const double local_loss = accumulate_gradients();
   StepResult result = agree_on(local_loss, hooks);
@@ -80,7 +75,7 @@ StepResult Trainer::step(const StepHooks& hooks) {
   counters_.samples += config_.train.batch;
   counters_.tokens += tokens_per_step();
   result.step = counters_.step;
-  result.lr = optimizer_->groups().front().lr;
+  result.lr = update_.optimizer().groups().front().lr;
   if (result.is_skipped) {
     skip(result);
   } else {
@@ -89,25 +84,36 @@ StepResult Trainer::step(const StepHooks& hooks) {
   return result;
 }
 
-// Rank r's part of micro-batch m are its r-th run of samples: what a batch holds does
-// not depend on the number of ranks.
+// Micro-steps are WeightUpdate's where it has a window, else the units add up.
 double Trainer::accumulate_gradients() {
-  const auto& [batch, accumulation] =
-      std::pair(config_.train.batch, config_.train.accumulation);
-  const int64_t micro_batch = batch / accumulation;
-  const int64_t count = micro_batch / mesh_.size();
+  const int64_t window = update_.window();
+  const int64_t count = window > 1 ? window : config_.train.accumulation;
   const bool keeps_whole = config_.mesh.accumulate == config::Accumulation::kWhole;
   double loss = 0.0;
-  for (int64_t micro = 0; micro < accumulation; ++micro) {
-    sharded_.set_gradient_sync(!keeps_whole || micro + 1 == accumulation);
-    const int64_t first =
-        counters_.samples + micro * micro_batch + mesh_.rank() * count;
-    const at::Tensor part =
-        gpt_.loss(data_.training().batch(first, count)) / accumulation;
-    part.backward();
-    loss += part.item<double>();
+  for (int64_t micro = 0; micro < count; ++micro) {
+    const bool is_last = micro + 1 == count;
+    if (window > 1 || micro == 0) update_.zero_grad();
+    sharded_.set_gradient_sync(window > 1 || !keeps_whole || is_last);
+    loss += micro_step(micro, count) / static_cast<double>(count);
+    if (window == 1 && !is_last) continue;
+    const bool is_due = update_.collect();
+    TORCH_INTERNAL_ASSERT(is_due == is_last, "an update is due in micro-step ", micro);
   }
   return loss;
+}
+
+// Rank r's part of micro-batch m are its r-th run of samples: what a batch holds does
+// not depend on the number of ranks. Returns its loss.
+double Trainer::micro_step(int64_t micro, int64_t count) {
+  const int64_t micro_batch = config_.train.batch / count;
+  const int64_t samples = micro_batch / mesh_.size();
+  const int64_t first =
+      counters_.samples + micro * micro_batch + mesh_.rank() * samples;
+  const at::Tensor loss = gpt_.loss(data_.training().batch(first, samples));
+  // What the units add up is the mean; WeightUpdate takes it by itself.
+  const double share = update_.window() > 1 ? 1.0 : 1.0 / static_cast<double>(count);
+  loss.mul(share * update_.loss_scale()).backward();
+  return loss.item<double>();
 }
 
 // One collective for everything that ranks have to agree on in a step. Every copy of
@@ -116,27 +122,30 @@ StepResult Trainer::agree_on(double local_loss, const StepHooks& hooks) {
   const int signal = StopSignal::received();
   const bool has_clock = mesh_.rank() == 0;
   const bool is_due = has_clock && hooks.is_due && hooks.is_due();
-  const double share =
-      optim::local_squared_norm(parameters_) / mesh_.replicate().size();
+  const auto [transformed, overwriting] = update_.local_squared_norms();
+  const auto copies = static_cast<double>(mesh_.replicate().size());
   at::Tensor sums = at::tensor(
-      {local_loss, share, signal == SIGTERM ? 1.0 : 0.0, signal == SIGINT ? 1.0 : 0.0,
-       is_due ? 1.0 : 0.0, has_clock ? seconds() : 0.0},
+      {local_loss, transformed / copies, overwriting, signal == SIGTERM ? 1.0 : 0.0,
+       signal == SIGINT ? 1.0 : 0.0, is_due ? 1.0 : 0.0, has_clock ? seconds() : 0.0},
       at::kDouble);
   mesh_.world().all_reduce(sums, distributed::ReduceOp::kSum)->wait();
   const double* total = sums.const_data_ptr<double>();
   StepResult result{.loss = total[0] / mesh_.size(), .grad_norm = std::sqrt(total[1])};
-  result.is_skipped = !std::isfinite(total[0]) || !std::isfinite(total[1]);
-  if (total[3] > 0.0) result.stop_signal = SIGINT;
-  if (total[2] > 0.0) result.stop_signal = SIGTERM;
-  result.is_due = total[4] > 0.0;
-  counters_.seconds = total[5];
+  result.is_skipped = !std::isfinite(total[0] + total[1] + total[2]);
+  if (total[4] > 0.0) result.stop_signal = SIGINT;
+  if (total[3] > 0.0) result.stop_signal = SIGTERM;
+  result.is_due = total[5] > 0.0;
+  counters_.seconds = total[6];
   return result;
 }
 
 void Trainer::skip(const StepResult& result) {
+  update_.skip();
   const int64_t in_a_row = ++counters_.skipped_in_a_row;
   const auto& options = config_.train;
-  const bool may_skip = options.non_finite == config::NonFinitePolicy::kSkip;
+  const bool is_scales = std::isfinite(result.loss) && update_.has_falling_scale();
+  const bool may_skip =
+      is_scales || options.non_finite == config::NonFinitePolicy::kSkip;
   if (may_skip && in_a_row <= options.max_skipped) return;
   SHARDOPT_THROW(ConfigError, "loss ", result.loss, " and gradient norm ",
                  result.grad_norm, " in step ", result.step, " are not finite, ",
@@ -154,13 +163,8 @@ void Trainer::check_outcome() const {
 
 void Trainer::update(const StepResult& result) {
   counters_.skipped_in_a_row = 0;
-  if (config_.train.clip_norm > 0.0) {
-    const double factor = optim::clip_factor(result.grad_norm, config_.train.clip_norm);
-    if (factor < 1.0) optim::scale_gradients(parameters_, factor);
-  }
   const distributed::TimelineSpan span(timeline_.get(), "compute", "optimizer");
-  optimizer_->step();
-  schedule_.advance();
+  update_.apply(result.grad_norm);
   ++counters_.updates;
 }
 
@@ -176,6 +180,7 @@ std::optional<double> Trainer::validate() {
   const auto& text = data_.validation();
   if (!text || config_.train.validation_batches == 0) return std::nullopt;
   const at::NoGradGuard no_grad;
+  const AtEvaluationPoint weights(update_);
   gpt_.set_training(false);
   const int64_t whole = text->whole_samples();
   const int64_t batch = config_.train.batch;
@@ -195,6 +200,7 @@ std::optional<double> Trainer::validate() {
 }
 
 void Trainer::write_weights(const std::string& path) {
+  const AtEvaluationPoint weights(update_);
   checkpoint::SafetensorsFile file{.metadata = {{"format", "pt"}}};
   for (const Parameter& parameter : parameters_) {
     at::Tensor whole = sharded_.whole(parameter.name);
@@ -206,6 +212,7 @@ void Trainer::write_weights(const std::string& path) {
 }
 
 std::string Trainer::sample(int64_t length) {
+  const AtEvaluationPoint weights(update_);
   gpt_.set_training(false);
   return sample_text(gpt_, kSamplePrompt, length, config_.model.context,
                      kSampleTemperature, config_.train.seed);

@@ -17,10 +17,10 @@
 #include "shardopt/distributed/mesh.h"
 #include "shardopt/distributed/timeline.h"
 #include "shardopt/optim/optimizer.h"
-#include "shardopt/optim/schedule.h"
 #include "text_data.h"
 #include "train/gpt.h"
 #include "train/step.h"
+#include "train/weight_update.h"
 
 namespace shardopt::train {
 
@@ -29,7 +29,7 @@ namespace shardopt::train {
 class Trainer {
  public:
   /// `config` has passed check_config; `mesh` and `data` outlive this. Throws
-  /// ConfigError as build_optimizer and make_schedule do, on every rank.
+  /// ConfigError as WeightUpdate does, on every rank.
   Trainer(const config::TrainConfig& config, const distributed::Mesh& mesh,
           const TextData& data,
           std::shared_ptr<distributed::Timeline> timeline = nullptr);
@@ -46,8 +46,8 @@ class Trainer {
   /// Collective.
   void check_divergence() const;
 
-  /// All that training goes on from, kind "training": parts model, optimizer, schedule,
-  /// data, rng and counters. Tensors alias the trainer's, but for the generator's.
+  /// All that training goes on from, kind "training": parts model, data, rng, counters
+  /// and WeightUpdate's. Tensors alias the trainer's, but for the generator's.
   /// Local.
   [[nodiscard]] StateTree state() const;
 
@@ -64,17 +64,18 @@ class Trainer {
   /// belong to its ranks. Local.
   void derive_dropout();
 
-  /// Mean loss over samples spread evenly over the validation text, the same whatever
-  /// the number of ranks; nullopt if there is none.
+  /// Mean loss, of the weights to evaluate, over samples spread evenly over the
+  /// validation text, the same whatever the number of ranks; nullopt if there is none.
   [[nodiscard]] std::optional<double> validate();
 
-  /// Writes whole weights, fp32, by rank 0. Throws on every rank if it cannot.
+  /// Writes the whole weights to evaluate, fp32, by rank 0. Throws on every rank if it
+  /// cannot.
   void write_weights(const std::string& path);
 
   [[nodiscard]] std::string sample(int64_t length);
 
   [[nodiscard]] const optim::Optimizer& optimizer() const noexcept {
-    return *optimizer_;
+    return update_.optimizer();
   }
   [[nodiscard]] distributed::ShardedModel& model() noexcept { return sharded_; }
   /// Bytes of text that one step trains on, all ranks together.
@@ -89,6 +90,7 @@ class Trainer {
   using Clock = std::chrono::steady_clock;
 
   [[nodiscard]] double accumulate_gradients();
+  [[nodiscard]] double micro_step(int64_t micro, int64_t count);
   [[nodiscard]] StepResult agree_on(double local_loss, const StepHooks& hooks);
   void skip(const StepResult& result);
   void update(const StepResult& result);
@@ -102,8 +104,7 @@ class Trainer {
   at::Generator dropout_;  // The one that the model draws from.
   Gpt gpt_;
   std::vector<Parameter> parameters_;
-  std::unique_ptr<optim::Optimizer> optimizer_;
-  optim::ScheduleDriver schedule_;
+  WeightUpdate update_;
   Counters counters_;
   double seconds_before_ = 0.0;               // Of the runs before this one.
   std::optional<Clock::time_point> start_{};  // Of the first step here.

@@ -61,8 +61,7 @@ StateTree Trainer::data_state() const {
 StateTree Trainer::state() const {
   StateTree tree{.kind = kTraining};
   tree.children.emplace("model", distributed::model_state(sharded_));
-  tree.children.emplace("optimizer", optimizer_->state());
-  tree.children.emplace("schedule", schedule_.state());
+  update_.add_state(tree);
   tree.children.emplace("data", data_state());
   tree.children.emplace("rng", rng_state(dropout_));
   tree.children.emplace("counters", counter_state(counters_));
@@ -93,12 +92,11 @@ void Trainer::check_state(const StateTree& saved) const {
     SHARDOPT_THROW(CheckpointError, "training cannot go on from this checkpoint: ",
                    c10::Join("; ", problems));
   }
-  optimizer_->check_state(saved.child("optimizer"));
+  update_.check_state(saved);
 }
 
 void Trainer::load_state(const StateTree& state) {
-  optimizer_->load_state(state.child("optimizer"));
-  schedule_.load_state(state.child("schedule"));
+  update_.load_state(state);
   dropout_.set_state(state.child("rng").tensors.at("dropout").tensor);
   const StateTree& counters = state.child("counters");
   counters_ = {

@@ -13,8 +13,14 @@ namespace shardopt::config {
 
 /// A larger file is refused before it is read.
 inline constexpr int64_t kMaxFileBytes = 4 << 20;
-/// More entries of `optimizer.group` than this are refused.
-inline constexpr int64_t kMaxGroups = 256;
+/// More entries of `optimizer.group` or `transform` than this are refused.
+inline constexpr int64_t kMaxEntries = 256;
+
+/// A configuration in memory, in JSON.
+struct JsonText {
+  std::string name{};  ///< What messages begin with; may be empty.
+  std::string text;
+};
 
 struct ConfigSources {
   /// Protobuf text format, or JSON if its name ends in ".json" or it starts with '{'.
@@ -24,9 +30,13 @@ struct ConfigSources {
   /// appends it if the index is their number; "optimizer.options.NAME=value" takes
   /// true, false, a whole number, a number or else a text.
   std::vector<std::string> overrides{};
+  /// In place of `file`.
+  std::optional<JsonText> json{};
 };
 
-/// Defaults, changed by the file, changed by the overrides in their order.
+/// Defaults, changed by the file, changed by the overrides in their order. A preset,
+/// optimizer.muon.preset, changes the defaults, wherever it is named. With a transform
+/// that clips, train.clip_norm is 0 unless it is given.
 ///
 /// Each value is of its type and range; whether values fit each other and the ranks
 /// is for check_config to say.

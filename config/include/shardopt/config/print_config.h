@@ -9,7 +9,7 @@
 namespace shardopt::config {
 
 /// Every field in text format. load_config gives the same values back, bit for bit;
-/// what is unset is a comment.
+/// what is unset is a comment, and so is a preset that sets it.
 [[nodiscard]] std::string print_config(const TrainConfig& config);
 
 /// One line per field: path, type, default, what is allowed, meaning.

@@ -9,8 +9,11 @@
 #include "shardopt/config/checkpoint_options.h"
 #include "shardopt/core/option.h"
 #include "shardopt/distributed/backend_kind.h"
+#include "shardopt/optim/average_options.h"
+#include "shardopt/optim/loss_scale_options.h"
 #include "shardopt/optim/optimizer_config.h"
 #include "shardopt/optim/schedule_options.h"
+#include "shardopt/optim/transform_options.h"
 
 namespace shardopt::config {
 
@@ -106,15 +109,18 @@ struct TrainConfig {
   ModelOptions model{};
   DataOptions data{};
   optim::OptimizerConfig optimizer{};
+  std::vector<optim::TransformRule> transforms{};  ///< In order.
+  optim::LossScaleOptions loss_scale{};
+  optim::AverageOptions average{};
   optim::ScheduleOptions schedule{};
   TrainOptions train{};
   MeshOptions mesh{};
   OutputOptions output{};
   ProfileOptions profile{};
   CheckpointOptions checkpoint{};
-  /// Algorithms of whose own block the file or an override speaks, as "lion". No
-  /// option, and not printed: unused_blocks() reads it.
-  std::set<std::string> algorithm_blocks{};
+  /// Paths of the blocks and fields that the file or an override speaks of. No option,
+  /// and not printed: unused_blocks() reads it.
+  std::set<std::string> given{};
 };
 
 }  // namespace shardopt::config

@@ -57,8 +57,14 @@ struct Option {
                                  Range range, std::string help);
 [[nodiscard]] Option make_option(std::string name, int64_t& target, Range range,
                                  std::string help);
+[[nodiscard]] Option make_option(std::string name, std::optional<int64_t>& target,
+                                 Range range, std::string help);
 [[nodiscard]] Option make_option(std::string name, bool& target, std::string help);
+[[nodiscard]] Option make_option(std::string name, std::optional<bool>& target,
+                                 std::string help);
 [[nodiscard]] Option make_option(std::string name, std::string& target,
+                                 std::string help);
+[[nodiscard]] Option make_option(std::string name, std::optional<std::string>& target,
                                  std::string help);
 
 /// A text that must be one of `choices`.

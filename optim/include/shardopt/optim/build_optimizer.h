@@ -18,6 +18,9 @@ namespace shardopt::optim {
 /// algorithm of their own live in a nested optimizer of that algorithm's name (with
 /// "_groups" behind it where the optimizer has such a part already).
 ///
+/// Parameters of overwrite_with_gradient are in the nested optimizer "overwrite". The
+/// mesh outlives the optimizer.
+///
 /// Groups follow from names, roles and dimensions alone: every rank builds the same.
 /// Throws ConfigError, naming field and value, for an unknown algorithm, an option out
 /// of range, a pattern that does not compile or takes no parameter, a group name used
@@ -26,5 +29,10 @@ namespace shardopt::optim {
     std::vector<Parameter> parameters, const OptimizerConfig& config,
     const distributed::Mesh& mesh,
     const OptimizerRegistry& registry = make_optimizer_registry());
+
+/// Those of `parameters` that config.overwrite_with_gradient finds, in order. Throws
+/// ConfigError if the pattern does not compile.
+[[nodiscard]] std::vector<Parameter> overwritten_parameters(
+    const std::vector<Parameter>& parameters, const OptimizerConfig& config);
 
 }  // namespace shardopt::optim

@@ -1,5 +1,5 @@
 /// Lion: sign momentum (Chen et al. 2023, "Symbolic Discovery of Optimization
-/// Algorithms", arXiv:2302.06675, Algorithm 2), decay first.
+/// Algorithms", arXiv:2302.06675, Algorithm 2).
 #pragma once
 
 #include <vector>
@@ -9,13 +9,15 @@
 
 namespace shardopt::optim {
 
-/// State: one slot, "momentum". Elementwise: no communication, whatever the cut.
+/// State: one slot, "momentum". Elementwise: no communication, whatever the cut, but
+/// for caution's.
 class Lion final : public GroupedOptimizer<LionOptions> {
  public:
   explicit Lion(std::vector<ParamGroup<LionOptions>> groups);
 
  private:
-  void update(GroupTensors& tensors, const LionOptions& options) const override;
+  void update(GroupTensors& tensors, const LionOptions& options,
+              ScalarSums& sums) const override;
 };
 
 }  // namespace shardopt::optim

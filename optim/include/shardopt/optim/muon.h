@@ -10,27 +10,30 @@
 
 namespace shardopt::optim {
 
-struct MuonSplit;  // groups of Muon and of its internal AdamW
+struct MuonSplit;  // Muon's groups, and those of its internal optimizer.
 
-/// State: one slot, "momentum", of the rows that the layout gives this rank.
+/// State: slot "momentum" of the rows that the layout gives this rank, and with normuon
+/// "row_second_moment", a number for each row (Li et al. 2025, arXiv:2510.05491).
 ///
-/// It takes parameters of two dimensions or more without "bias" in the name (any
-/// case) that are neither embedding nor head nor excluded nor too long, as the options
-/// say; name, role and global shape alone decide. All others train in the nested
-/// optimizer "adamw", which has groups of the same names.
+/// It takes parameters that the options' routing leaves it: by name, role, dimensions
+/// and whole shape, so every rank takes the same. All others train in the nested
+/// optimizer, named after its algorithm, which has groups of the same names.
 ///
-/// Parameters beyond 2-D are flattened to (rows, rest). Mode local_shard: no
-/// communication; each rank orthogonalizes and scales its own rows, so the result
-/// depends on the cut unless matrices lie whole on single ranks.
+/// Mode local_shard: each rank orthogonalizes and scales its own rows, so the result
+/// depends on the cut unless matrices lie whole on single ranks. The only communication
+/// is caution's.
 class Muon final : public GroupedOptimizer<MuonOptions> {
  public:
-  /// Throws ConfigError if options are out of range, c10::Error as add_group does.
+  /// Throws ConfigError if options are out of range, a pattern finds no parameter,
+  /// row_blocks do not sum up to the rows of a parameter that they hold for, or
+  /// `adaptive` meets a matrix that is cut over ranks; c10::Error as add_group does.
   explicit Muon(std::vector<ParamGroup<MuonOptions>> groups);
 
  private:
   explicit Muon(MuonSplit split);
 
-  void update(GroupTensors& tensors, const MuonOptions& options) const override;
+  void update(GroupTensors& tensors, const MuonOptions& options,
+              ScalarSums& sums) const override;
 };
 
 }  // namespace shardopt::optim

@@ -18,7 +18,19 @@
 #include "shardopt/core/state_tree.h"
 #include "shardopt/optim/group.h"
 
+namespace shardopt::distributed {
+class Communicator;
+}
+
 namespace shardopt::optim {
+
+class ScalarSums;
+
+/// What a step does with a parameter that has no gradient.
+enum class MissingGradient : uint8_t {
+  kSkip,  ///< Nothing changes.
+  kZero   ///< As if it were zero: moments and weights decay.
+};
 
 /// Updates named groups of parameters in place from their gradients.
 ///
@@ -33,11 +45,28 @@ class Optimizer {
   Optimizer& operator=(const Optimizer&) = delete;
   virtual ~Optimizer() = default;
 
-  /// Updates each group by one call, then every nested optimizer. A parameter
-  /// without a gradient is skipped whole: no decay, no state, no count. Throws
-  /// c10::Error, before anything changed, if a gradient has another shape, dtype or
-  /// device than its rows, or is sparse.
+  /// Updates each group by one call, and every nested optimizer. A parameter without a
+  /// gradient is skipped whole, with no decay, no state and no count, unless
+  /// `set_missing_gradient` says otherwise. Throws c10::Error, before anything changed,
+  /// if a gradient has another shape, dtype or device than its rows, or is sparse; if
+  /// parameters are cut and an algorithm needs sums over ranks, but none were set; or
+  /// at the evaluation point. Collective where sums are needed: one all_reduce for each
+  /// round of them, whatever the number of groups.
   void step();
+
+  /// The ranks that parameters are cut over, for sums over whole tensors; outlives
+  /// this.
+  void set_shard_ranks(distributed::Communicator& shard) { shard_ranks_ = &shard; }
+
+  /// What a parameter without a gradient gets, nested optimizers' too.
+  void set_missing_gradient(MissingGradient policy);
+
+  /// Weights become those to evaluate and export where an algorithm tells them from
+  /// those that it trains (Schedule-Free), nested optimizers' too; and back, to the
+  /// same bits. Local. A call for the point at which it is changes nothing.
+  void use_evaluation_point();
+  void use_training_point();
+  [[nodiscard]] bool is_at_evaluation_point() const noexcept { return is_evaluating_; }
 
   /// Drops the gradient of every parameter, nested optimizers' too.
   void zero_grad();
@@ -64,9 +93,11 @@ class Optimizer {
   /// In order, nested optimizers' last.
   [[nodiscard]] std::vector<GroupSummary> groups() const;
 
-  /// kind; values `step` and `lr_factor`; children `groups` (by name, each with its
-  /// options), `parameters` (by name: slots, step, group) and nested optimizers.
-  /// Tensors alias the optimizer's; copy to keep.
+  /// kind; values `step`, `lr_factor` and, at the evaluation point, `evaluating`;
+  /// children `groups` (by name, each with its
+  /// options), `parameters` (by name: slots, step, group), `progress` (by group, where
+  /// an algorithm counts by group) and nested optimizers. Tensors alias the
+  /// optimizer's; copy to keep.
   [[nodiscard]] StateTree state() const;
 
   /// Throws CheckpointError with every difference if `tree`, whose tensors may be of
@@ -76,8 +107,8 @@ class Optimizer {
   void check_state(const StateTree& tree) const;
 
   /// Takes over what `state` returned, so that training goes on as if it had never
-  /// stopped. Options are not taken over: this object's hold. Throws as check_state
-  /// does, and then changes nothing.
+  /// stopped; goes to the point at which it was saved. Options are not taken over: this
+  /// object's hold. Throws as check_state does, and then changes nothing.
   void load_state(const StateTree& tree);
 
  protected:
@@ -87,33 +118,51 @@ class Optimizer {
   /// starts as zeros. Throws c10::Error if a name is taken, rows and Shard differ, or
   /// rows are not fp32 or fp64, contiguous, and of one dtype and device in the group.
   void add_group(std::string name, std::vector<Parameter> parameters,
-                 const std::vector<std::string>& slots, GroupSettings settings);
+                 const std::vector<Slot>& slots, GroupSettings settings);
 
   [[nodiscard]] double lr_factor() const noexcept { return lr_factor_; }
+
+  using Slots = std::map<std::string, at::Tensor>;
+
+  /// Weights to evaluate of a parameter that has been updated, [*rows]; an undefined
+  /// tensor where they are those that train.
+  [[nodiscard]] virtual at::Tensor evaluation_rows(std::size_t group,
+                                                   const at::Tensor& rows,
+                                                   const Slots& slots) const = 0;
 
  private:
   struct Entry {
     Parameter parameter;
-    std::map<std::string, at::Tensor> slots;  // by name, each [*rows]
+    Slots slots{};
     int64_t steps = 0;
+    double entries = 0.0;        // Of the whole tensor.
+    at::Tensor training_rows{};  // At the evaluation point, if they differ.
   };
   struct Group {
     std::string name;
     GroupSettings settings;
     std::vector<Entry> entries;
+    GroupProgress progress;
+    GroupTensors under_way{};  // In a step.
   };
 
   /// Updates `tensors`, never empty, of the group that was added as the `index`-th.
-  virtual void update_group(std::size_t index, GroupTensors& tensors) = 0;
+  virtual void update_group(std::size_t index, GroupTensors& tensors,
+                            ScalarSums& sums) = 0;
 
   void claim(const std::string& parameter_name);
   void check_gradients() const;
-  void update_all();
+  void begin_update(ScalarSums& sums);
+  void end_update();
+  [[nodiscard]] bool is_cut() const;
   [[nodiscard]] const Entry* find(std::string_view parameter) const;
   [[nodiscard]] StateTree group_state() const;
   [[nodiscard]] StateTree parameter_state() const;
   void copy_state(const StateTree& tree);
-  static GroupTensors with_gradient(Group& group);
+  [[nodiscard]] StateTree progress_state() const;
+  [[nodiscard]] StateTree state_like(const StateTree& tree) const;
+  void load_progress(const StateTree& tree);
+  void gather_tensors(Group& group) const;
 
   std::string kind_;
   std::vector<Group> groups_;
@@ -121,6 +170,9 @@ class Optimizer {
   std::set<std::string> parameter_names_;  // nested optimizers' too
   double lr_factor_ = 1.0;
   int64_t step_count_ = 0;
+  distributed::Communicator* shard_ranks_ = nullptr;
+  MissingGradient missing_gradient_ = MissingGradient::kSkip;
+  bool is_evaluating_ = false;
 };
 
 }  // namespace shardopt::optim

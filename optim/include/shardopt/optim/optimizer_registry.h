@@ -33,13 +33,14 @@ using OptimizerRegistry = Registry<Optimizer, std::vector<GroupRequest>,
 [[nodiscard]] OptimizerRegistry make_optimizer_registry();
 
 /// For factories: groups with `options`, in which lr and weight_decay are the
-/// request's, else the config's, else left as they are.
+/// request's, else the config's, else left as they are, and rules the config's.
 template <typename Options>
 [[nodiscard]] std::vector<ParamGroup<Options>> resolve_groups(
     std::vector<GroupRequest> requests, Options options,
     const OptimizerConfig& config) {
   options.lr = config.lr.value_or(options.lr);
   options.weight_decay = config.weight_decay.value_or(options.weight_decay);
+  options.rules = config.rules;
   std::vector<ParamGroup<Options>> groups;
   for (GroupRequest& request : requests) {
     Options own = options;

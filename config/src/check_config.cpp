@@ -59,12 +59,21 @@ void check_profile(const TrainConfig& config) {
        config.train.steps);
 }
 
-void check_batch(const TrainOptions& train, int ranks) {
-  const bool divides = train.batch % train.accumulation == 0 &&
-                       train.batch / train.accumulation % ranks == 0;
+// Micro-steps of one update, and who says so.
+void check_batch(const TrainConfig& config, int ranks) {
+  const TrainOptions& train = config.train;
+  int64_t count = train.accumulation;
+  std::string name = "train.accumulation";
+  for (const optim::TransformRule& rule : config.transforms) {
+    if (rule.name != "accumulate" || !rule.steps) continue;
+    count = *rule.steps;
+    name = "steps of transform accumulate";
+  }
+  const bool divides =
+      count > 0 && train.batch % count == 0 && train.batch / count % ranks == 0;
   if (divides) return;
-  fail("train.batch is ", train.batch, "; allowed: a multiple of ranks ", ranks,
-       " x train.accumulation ", train.accumulation);
+  fail("train.batch is ", train.batch, "; allowed: a multiple of ranks ", ranks, " x ",
+       name, " ", count);
 }
 
 // A run of no steps, which only writes the initial weights, needs no warm-up.
@@ -84,7 +93,7 @@ void check_config(const TrainConfig& config, int ranks) {
   check_model(config.model);
   check_data(config);
   check_mesh(config.mesh, ranks);
-  check_batch(config.train, ranks);
+  check_batch(config, ranks);
   check_schedule(config);
   check_update(config);
   check_profile(config);

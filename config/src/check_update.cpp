@@ -70,6 +70,10 @@ void check_transforms(const TrainConfig& config) {
       fail("train.accumulation is ", config.train.accumulation, ", but transform[", i,
            "] is '", name, "'; allowed: one of them");
     }
+    if (name == "accumulate" && config.mesh.accumulate == Accumulation::kWhole) {
+      fail("mesh.accumulate is 'whole', but transform[", i, "] is '", name,
+           "'; allowed: shards, or train.accumulation in place of the transform");
+    }
     if (name == "clip_global_norm" && config.train.clip_norm > 0.0) {
       fail("train.clip_norm is ", config.train.clip_norm, ", but transform[", i,
            "] is '", name, "'; allowed: one of them");

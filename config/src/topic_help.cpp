@@ -47,7 +47,8 @@ std::string algorithm_lines(std::string_view name) {
   if (found == table.end()) return "";
   return "\nSource: " + found->source +
          "\nState, bytes per parameter of fp32: " + found->state +
-         "\nApproximate where parameters are cut: " + found->sharded + "\n";
+         "\nApproximate where parameters are cut: " + found->sharded +
+         "\nlr, weight_decay and what else every algorithm has: --help optimizer\n";
 }
 
 std::string preset_table() {

@@ -152,5 +152,54 @@ def keras_muon():
     }
 
 
+def routings():
+    """Who takes what under each preset: parameter -> [algorithm, weight decay]."""
+    parameters = {"embed.weight": ([2, 2], [1, 2, 3, 4]), "a.weight": ([2, 2], [1, 2, 3, 4]),
+                  "a.bias": ([2], [1, 2]), "conv": ([2, 1, 2], [1, 2, 3, 4]),
+                  "out": ([2, 2], [1, 2, 3, 4]), "long": ([1, 11], list(range(11)))}
+    roles = {"embed.weight": "embedding", "out": "head"}
+
+    def routed(preset):
+        optimizer = {"name": "muon", "lr": 0.1, "weight_decay": 0.01,
+                     "muon": {"preset": preset}}
+        made = case(parameters, [[values for _, values in parameters.values()]], optimizer)
+        for parameter in made["parameters"]:
+            if parameter["name"] in roles:
+                parameter["role"] = roles[parameter["name"]]
+        return made
+
+    def groups(*rows):
+        return {"whole": True, "groups": dict(zip(parameters, rows, strict=True))}
+
+    muon, adam, nadam = ["muon", 0.01], ["adamw", 0.01], ["nadamw", 0.01]
+    own, none = ["adamw", 0], ["adamw", 0]  # Jordan's AdamW has a decay of its own, 0.
+    return {
+        "route_jordan": (routed("jordan"), groups(own, muon, none, muon, own, muon)),
+        "route_kempner": (routed("kempner"), groups(adam, muon, none, muon, adam, adam)),
+        "route_moonlight": (routed("moonlight"), groups(adam, muon, adam, adam, adam, muon)),
+        "route_keras": (routed("keras"), groups(adam, muon, adam, adam, adam, muon)),
+        "route_keras_seed": (routed("keras_seed"),
+                             groups(adam, muon, adam, muon, adam, muon)),
+        "route_keras_addon": (routed("keras_addon"),
+                              groups(nadam, muon, nadam, muon, nadam, muon)),
+    }
+
+
+def internal_lrs():
+    """Jordan's AdamW: lr 3e-4 times the schedule. Keras's first: a tenth of lr, decay with
+    the full lr: .999 1 - .1 .1, to the 3.2e-6 of a step that eps takes."""
+    def muon(preset):
+        return {"name": "muon", "lr": 0.1, "weight_decay": 0.01, "muon": {"preset": preset}}
+
+    halved = one([1], [1], [[1], [1]], muon("jordan"),
+                 schedule={"name": "linear", "min_lr_ratio": 0, "decay_steps": 2})
+    return {
+        "internal_lr": (halved, {"tolerance": ROUNDING, "lr": [
+            [0.1, 0.1, 3e-4, 3e-4], [0.05, 0.05, 1.5e-4, 1.5e-4]]}),
+        "internal_decay_lr": (one([1], [1], [[1]], muon("keras_seed")),
+                              {"tolerance": 1e-7, "parameters": [[[0.989]]]}),
+    }
+
+
 HAND_CASES = {**clips(), **averages(), **accumulations(), **loss_scales(),
-              **missing_gradients(), **keras_muon()}
+              **missing_gradients(), **keras_muon(), **routings(), **internal_lrs()}

@@ -4,7 +4,7 @@
 
 An expected file holds, by key of replay's result, what its entries must be (null: any; one
 number in "lr": that of every group), their "tolerance", and "whole": whether each matrix
-must lie on one rank whole.
+must lie on one rank whole. "groups" is parameter -> [algorithm, weight decay].
 """
 
 import json

@@ -20,7 +20,7 @@ class BadConfigurationTest(FailureCase):
 
     def test_unknown_optimizer(self):
         self.assert_refused({"optimizer.name": "loin"}, "optimizer.name", "'loin'",
-                            "adamw, lion, muon", "did you mean 'lion'")
+                            "dual_scaled_adam, lion, muon", "did you mean 'lion'")
 
     def test_unknown_schedule(self):
         self.assert_refused({"schedule.name": "cosin"}, "schedule.name", "'cosin'",

@@ -147,6 +147,32 @@ class InteropTest(ToolCase):
         self.assert_near(self.losses_of("next"), json.loads(done.stdout)["losses"],
                          TOLERANCE)
 
+    def test_export_has_the_weights_that_the_run_evaluates(self):
+        for name, settings in (
+                ("average", {"average.mode": "ema", "average.momentum": 0.5}),
+                ("free", {"optimizer.name": "schedule_free_adamw"}),
+                ("free_sgd", {"optimizer.name": "schedule_free_sgd",
+                              "optimizer.lr": 0.1})):
+            with self.subTest(name):
+                root = self.folder / f"{name}-root"
+                run = self.train(1, {"train.steps": 4, "checkpoint.path": root,
+                                     **settings}, f"{name}-run")
+                files = {point: self.folder / f"{name}-{point}.safetensors"
+                         for point in ("train", "eval")}
+                for point, path in files.items():
+                    self.tool("export", root, path, "--point", point)
+                self.assert_close(files["eval"], run / "model.safetensors")
+                with self.assertRaises(AssertionError):
+                    self.assert_close(files["train"], run / "model.safetensors")
+
+    def assert_close(self, path, other):
+        import torch
+        from safetensors.torch import load_file
+        ours, theirs = load_file(path), load_file(other)
+        self.assertEqual(ours.keys() & theirs.keys(), theirs.keys())
+        for name, tensor in theirs.items():
+            torch.testing.assert_close(ours[name], tensor, rtol=0, atol=1e-6)
+
     def test_export_converts_and_import_brings_back(self):
         import torch
         _, half = self.exported("--dtype", "bf16")

@@ -62,6 +62,15 @@ class OneProcessTest(CheckpointCase):
                              "optimizer.group[0].algorithm": "lion",
                              "optimizer.group[0].lr": 0.001}, "groups")
 
+    def test_transforms_average_and_loss_scale_go_on(self):
+        self.assert_goes_on({**DROPOUT, "optimizer.name": "schedule_free_adamw",
+                             "optimizer.caution": "true",
+                             "transform[0].name": "accumulate", "transform[0].steps": 2,
+                             "transform[1].name": "grokfast_ma", "transform[1].window": 3,
+                             "transform[2].name": "orthograd",
+                             "loss_scale.mode": "dynamic", "average.mode": "ema",
+                             "train.validate_every": 4}, "transforms")
+
 
 class SavingChangesNothingTest(CheckpointCase):
     def test_runs_that_save_in_every_way_have_the_bits_of_one_that_does_not(self):

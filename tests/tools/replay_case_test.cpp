@@ -148,8 +148,8 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{with("\"embedding\"", "\"heads\""),
             "parameters[0].role: is 'heads'; allowed: embedding | head; did you mean "
             "'head'?"},
-        Bad{with("\"role\"", "\"rôle\""),
-            "unknown field \"r\\u00f4le\" of parameters[0]; did you mean 'role'?; "
+        Bad{with("\"role\"", "\"rle\""),
+            "unknown field \"rle\" of parameters[0]; did you mean 'role'?; "
             "known: name, shape, values, role"},
         Bad{with("\"name\": \"s\"", "\"name\": \"w\""),
             "parameters[1].name: is 'w', as another one's"},
@@ -208,6 +208,8 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{with_config("\"train\": {\"seed\": 3}"),
             "train.seed: has no meaning in a replay; allowed: train.steps, "
             "train.accumulation, train.clip_norm"},
+        Bad{with("\"lr\": 0.5", "\"adamw\": {\"beta1\": 0.5}"),
+            "optimizer.adamw: is given, but nothing selects it"},
         Bad{with_config("\"schedule\": {\"warmup_steps\": 3}"),
             "schedule.name: is missing; allowed: constant | cosine | linear | none | "
             "rex | wsd"},

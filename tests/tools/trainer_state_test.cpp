@@ -79,6 +79,51 @@ TEST_F(TrainerStateTest, AnotherTrainerGoesOnBitForBitOnEveryRank) {
   }
 }
 
+// With everything else that has state; the loss scale overflows at first.
+TEST_F(TrainerStateTest, TransformsAverageAndLossScaleGoOnBitForBit) {
+  const TextData text = data();
+  for (const char* optimizer : {"schedule_free_adamw", "lion"}) {
+    config::TrainConfig config = config_with_dropout(optimizer);
+    config.transforms = {{.name = "accumulate", .steps = 3},
+                         {.name = "grokfast_ma", .window = 4, .warmup = false},
+                         {.name = "grokfast_ema"},
+                         {.name = "orthograd"}};
+    config.average = {.mode = optim::AverageMode::kEma, .overwrite_every = 4};
+    config.loss_scale = {.mode = optim::LossScaleMode::kDynamic,
+                         .scale = 0x1p127,
+                         .growth_steps = 3,
+                         .backoff_factor = 0x1p-20};
+    config.optimizer.rules.caution = true;
+    test::run_mesh_ranks({.shard = 2, .replicate = 2}, [&](const auto& mesh) {
+      Trainer trainer(config, mesh, text);
+      for (int i = 0; i < 8; ++i) (void)trainer.step();
+      EXPECT_GT(trainer.counters().updates, 2);
+      EXPECT_LT(trainer.counters().updates, 8);
+      Trainer other(config, mesh, text);
+      restore(other, copied(trainer.state()));
+      for (int i = 0; i < 5; ++i) {
+        const StepResult expected = trainer.step();
+        const StepResult result = other.step();
+        EXPECT_EQ(result.loss, expected.loss) << optimizer;
+        EXPECT_EQ(result.grad_norm, expected.grad_norm) << optimizer;
+        EXPECT_EQ(result.is_skipped, expected.is_skipped) << optimizer;
+      }
+      EXPECT_EQ(other.validate(), trainer.validate());
+    });
+  }
+}
+
+TEST_F(TrainerStateTest, RefusesAStateWithPartsThatAreNotConfigured) {
+  const TextData text = data();
+  const distributed::Mesh mesh = distributed::make_single_mesh();
+  config::TrainConfig averaged = small_config("adamw");
+  averaged.average.mode = optim::AverageMode::kEma;
+  Trainer with(averaged, mesh, text);
+  Trainer without(small_config("adamw"), mesh, text);
+  EXPECT_THROW(without.check_state(with.state()), CheckpointError);
+  EXPECT_THROW(with.check_state(without.state()), CheckpointError);
+}
+
 TEST_F(TrainerStateTest, CountsStepsSamplesTokensAndUpdates) {
   const TextData text = data();
   test::run_mesh_ranks({.shard = 2}, [&](const auto& mesh) {

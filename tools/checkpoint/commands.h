@@ -27,8 +27,8 @@ int verify(const std::filesystem::path& path, int threads);
 /// difference of each). kDifferent if anything but attempt, time and cut does.
 int compare(const std::filesystem::path& a, const std::filesystem::path& b);
 
-/// Which weights: those that training goes on from, or those to be evaluated (an
-/// average, where the checkpoint has one).
+/// Which weights: those that training goes on from, or those to be evaluated (their
+/// average, where the checkpoint has one, or Schedule-Free's).
 enum class Point : uint8_t { kTrain, kEval };
 
 struct ExportRequest {

@@ -68,7 +68,7 @@ void add_changing(CLI::App& app, Arguments& given, Action& action) {
   exporting
       ->add_option("--point", given.point,
                    "Weights that training goes on from, or those to evaluate (their "
-                   "average, where there is one)")
+                   "average, where there is one, or Schedule-Free's)")
       ->check(CLI::IsMember({"train", "eval"}))
       ->capture_default_str();
   exporting->add_option("--dtype", given.dtype, "Of floating-point tensors")

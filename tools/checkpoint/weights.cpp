@@ -6,6 +6,7 @@
 #include <ATen/ATen.h>
 
 #include "checkpoint/commands.h"
+#include "checkpoint/evaluation.h"
 #include "checkpoint/step_path.h"
 #include "shardopt/checkpoint/checkpoint_failure.h"
 #include "shardopt/checkpoint/checkpointer.h"
@@ -22,7 +23,6 @@ namespace fs = std::filesystem;
 using namespace shardopt::checkpoint;
 
 constexpr char kModel[] = "model";
-constexpr char kAverage[] = "average";
 
 at::ScalarType dtype_of(const std::string& name) {
   if (name == "f32") return at::kFloat;
@@ -40,23 +40,16 @@ const StoredState& model_of(const OpenStep& step) {
   return it->second;
 }
 
-// The stored name of a weight at the point that is asked for.
-std::string stored_name(const OpenStep& step, const std::string& weight, Point point) {
-  if (point == Point::kTrain) return weight;
-  const auto& parts = step.manifest.state.children;
-  const auto average = parts.find(kAverage);
-  if (average == parts.end()) return weight;
-  const auto it = average->second.tensors.find(weight);
-  return it == average->second.tensors.end() ? weight : it->second.tensor;
+at::Tensor weight_of(const OpenStep& step, const std::string& name, Point point) {
+  if (point == Point::kEval) return evaluation_weight(step, name);
+  return read_tensor(step.folder, step.manifest, name, posix_file_system());
 }
 
 SafetensorsFile weights_of(const OpenStep& step, const ExportRequest& request) {
   const StoredState& model = model_of(step);
   SafetensorsFile file{.metadata = {{"format", "pt"}}};
   for (const auto& [name, reference] : model.tensors) {
-    const std::string stored = stored_name(step, name, request.point);
-    at::Tensor tensor =
-        read_tensor(step.folder, step.manifest, stored, posix_file_system());
+    at::Tensor tensor = weight_of(step, name, request.point);
     if (model.values.contains(name + ".is_scalar"))
       tensor = tensor.view(at::IntArrayRef{});
     const bool converts = !request.dtype.empty() && tensor.is_floating_point();

@@ -1,5 +1,6 @@
 #include "replay/json_fields.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <set>
@@ -39,7 +40,9 @@ class KeyWatch {
 
 /// The parser's message without its own name and number.
 std::string parser_message(const Json::exception& error) {
-  const std::string text = error.what();
+  std::string text = error.what();  // Shows what it read, whatever bytes those are.
+  std::ranges::replace_if(
+      text, [](char c) { return c < ' ' || c > '~'; }, '?');
   const std::size_t begin = text.find("] ");
   return begin == std::string::npos ? text : text.substr(begin + 2);
 }

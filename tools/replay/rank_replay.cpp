@@ -15,7 +15,6 @@
 namespace shardopt::replay {
 namespace {
 
-constexpr std::string_view kOverwrite = "overwrite";
 constexpr std::string_view kScheduleFree = "schedule_free";
 
 at::Tensor own_rows(const at::Tensor& whole, const Shard& shard) {
@@ -32,11 +31,11 @@ std::vector<Parameter> make_parameters(const Case& given, int rank) {
   return parameters;
 }
 
-std::set<std::string> overwritten(const optim::Optimizer& optimizer) {
+std::set<std::string> overwritten(const std::vector<Parameter>& parameters,
+                                  const optim::OptimizerConfig& config) {
   std::set<std::string> names;
-  for (const optim::GroupSummary& group : optimizer.groups()) {
-    if (group.algorithm != kOverwrite) continue;
-    names.insert(group.parameter_names.begin(), group.parameter_names.end());
+  for (const Parameter& parameter : optim::overwritten_parameters(parameters, config)) {
+    names.insert(parameter.name);
   }
   return names;
 }
@@ -75,11 +74,12 @@ RankReplay::RankReplay(const Case& given, const distributed::Mesh& mesh)
       schedule_(*optimizer_,
                 optim::make_schedule(given.config.schedule, given.config.train.steps)),
       loss_scale_(given.config.loss_scale),
-      pipeline_(make_pipeline(given.config,
-                              {.parameters = parameters_,
-                               .overwritten = overwritten(*optimizer_),
-                               .loss_scale = &loss_scale_},
-                              mesh)) {
+      pipeline_(make_pipeline(
+          given.config,
+          {.parameters = parameters_,
+           .overwritten = overwritten(parameters_, given.config.optimizer),
+           .loss_scale = &loss_scale_},
+          mesh)) {
   if (given.config.average.mode != optim::AverageMode::kNone) {
     average_.emplace(parameters_, given.config.average);
   }

@@ -54,6 +54,9 @@ void check_given(const config::TrainConfig& config) {
     refuse(path, "has no meaning in a replay; allowed: train.",
            c10::Join(", train.", kTrainFields));
   }
+  for (const std::string& block : config::unused_blocks(config)) {
+    refuse(block, "is given, but nothing selects it");
+  }
   if (config.given.contains("schedule") && !config.given.contains("schedule.name")) {
     refuse("schedule.name",
            "is missing; allowed: ", c10::Join(" | ", optim::schedule_names()));

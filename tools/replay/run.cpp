@@ -1,5 +1,6 @@
 #include "replay/run.h"
 
+#include <chrono>
 #include <cstring>
 #include <exception>
 #include <thread>
@@ -14,6 +15,9 @@
 
 namespace shardopt::replay {
 namespace {
+
+// A rank may compute for long while its peers wait; one that fails is noticed at once.
+constexpr std::chrono::hours kPatience{1};
 
 struct RankOutcome {
   Replay replay{};
@@ -32,7 +36,7 @@ void run_rank(const Case& given, distributed::MeshGroups groups, RankOutcome& ou
 
 /// In the order of the world's ranks.
 std::vector<RankOutcome> run_ranks(const Case& given) {
-  auto meshes = distributed::make_thread_meshes(given.ranks, given.replicas);
+  auto meshes = distributed::make_thread_meshes(given.ranks, given.replicas, kPatience);
   std::vector<RankOutcome> outcomes(meshes.size());
   std::vector<std::thread> threads;
   for (std::size_t rank = 0; rank < meshes.size(); ++rank) {

@@ -34,6 +34,18 @@ int answer_help(const CLI::App& app, const std::string& topic) {
   }
 }
 
+/// In the place of CLI11's flag an option, which takes a topic.
+const CLI::Option* add_help(CLI::App& app) {
+  app.set_help_flag();
+  return app
+      .add_option("-h,--help",
+                  "This, or all about a part of the configuration, as optimizer.muon, "
+                  "transform.orthograd")
+      ->option_text("[TOPIC]")
+      ->expected(0, 1)
+      ->take_first();
+}
+
 void add_questions(CLI::App& app, CommandLine& result) {
   app.add_flag("--print-config", result.prints_config,
                "Prints the whole effective configuration and ends");
@@ -57,15 +69,7 @@ void add_launch(CLI::App& app, distributed::LaunchFlags& launch) {
 CommandLine parse_command_line(int argc, const char* const* argv) {
   CommandLine result;
   CLI::App app(kDescription, "shardopt-train");
-  app.set_help_flag();  // In whose place there is an option, which takes a topic.
-  const CLI::Option* const help =
-      app.add_option(
-             "-h,--help",
-             "This, or all about a part of the configuration, as optimizer.muon, "
-             "transform.orthograd")
-          ->option_text("[TOPIC]")
-          ->expected(0, 1)
-          ->take_first();
+  const CLI::Option* const help = add_help(app);
   std::string file;
   app.add_option("--config", file, "Configuration: Protobuf text format, or JSON")
       ->option_text("FILE");

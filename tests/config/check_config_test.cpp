@@ -192,6 +192,15 @@ INSTANTIATE_TEST_SUITE_P(
              1,
              "train.accumulation is 2, but transform[1] is 'accumulate'; allowed: one "
              "of them"},
+        Case{{"mesh.accumulate=whole", "transform[0].name=accumulate",
+              "transform[0].steps=2"},
+             1,
+             "mesh.accumulate is 'whole', but transform[0] is 'accumulate'; allowed: "
+             "shards, or train.accumulation in place of the transform"},
+        Case{{"transform[0].name=accumulate", "transform[0].steps=3"},
+             2,
+             "train.batch is 16; allowed: a multiple of ranks 2 x steps of transform "
+             "accumulate 3"},
         Case{{"train.clip_norm=0.5", "transform[0].name=clip_global_norm"},
              1,
              "train.clip_norm is 0.5, but transform[0] is 'clip_global_norm'; allowed: "

@@ -2,6 +2,7 @@
 
 import os
 import pty
+import re
 import subprocess
 import tempfile
 import unittest
@@ -108,6 +109,16 @@ class AnswerTest(unittest.TestCase):
                          ["adam", "adamw", "dual_scaled_adam", "lion", "muon", "nadam",
                           "nadamw", "schedule_free_adamw", "schedule_free_sgd", "sgd"])
         self.assertTrue(all(len(line.split()) > 1 for line in lines), lines)
+
+    def test_readmes_table_has_what_the_programs_table_has(self):
+        readme = (SOURCE_DIR / "README.md").read_text(encoding="utf-8")
+        for line in self.answer("--list-optimizers").splitlines():
+            name, source = line.split(maxsplit=1)
+            page = self.answer("--help", f"optimizer.{name}")
+            state, sharded = (re.search(f"^{word}.*?: (.*)$", page, re.MULTILINE)[1]
+                              for word in ("State, bytes", "Approximate"))
+            row = f"| `{name}` | {source} | {state} | {sharded} |"
+            self.assertTrue(row in readme, row)
 
     def test_help_of_a_topic_is_about_it_alone(self):
         page = self.answer("--help", "optimizer.muon")

@@ -1,16 +1,12 @@
 #include "replay/rank_replay.h"
 
 #include <algorithm>
-#include <set>
 #include <string>
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/all.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/isfinite.h>
-
-#include "shardopt/config/train_transforms.h"
-#include "shardopt/optim/build_optimizer.h"
 
 namespace shardopt::replay {
 namespace {
@@ -29,24 +25,6 @@ std::vector<Parameter> make_parameters(const Case& given, int rank) {
         {parameter.name, own_rows(parameter.values, shard), shard, parameter.role});
   }
   return parameters;
-}
-
-std::set<std::string> overwritten(const std::vector<Parameter>& parameters,
-                                  const optim::OptimizerConfig& config) {
-  std::set<std::string> names;
-  for (const Parameter& parameter : optim::overwritten_parameters(parameters, config)) {
-    names.insert(parameter.name);
-  }
-  return names;
-}
-
-std::unique_ptr<optim::GradientPipeline> make_pipeline(
-    const config::TrainConfig& config, optim::PipelineParts parts,
-    const distributed::Mesh& mesh) {
-  // First as the user wrote them, since messages name entries by their index.
-  optim::check_transforms(config.transforms, parts.loss_scale->is_active());
-  return std::make_unique<optim::GradientPipeline>(
-      std::move(parts), config::train_transforms(config), mesh);
 }
 
 std::vector<double> lrs(const optim::Optimizer& optimizer) {
@@ -70,49 +48,32 @@ RankReplay::RankReplay(const Case& given, const distributed::Mesh& mesh)
     : case_(given),
       mesh_(mesh),
       parameters_(make_parameters(given, mesh.shard().rank())),
-      optimizer_(optim::build_optimizer(parameters_, given.config.optimizer, mesh)),
-      schedule_(*optimizer_,
-                optim::make_schedule(given.config.schedule, given.config.train.steps)),
-      loss_scale_(given.config.loss_scale),
-      pipeline_(make_pipeline(
-          given.config,
-          {.parameters = parameters_,
-           .overwritten = overwritten(parameters_, given.config.optimizer),
-           .loss_scale = &loss_scale_},
-          mesh)) {
-  if (given.config.average.mode != optim::AverageMode::kNone) {
-    average_.emplace(parameters_, given.config.average);
-  }
-}
+      update_(given.config, parameters_, mesh,
+              train::WeightUpdate::Accumulation::kByWindow) {}
 
 Replay RankReplay::run() {
   const at::NoGradGuard no_grad;
-  Replay replay{.groups = records(*optimizer_)};
-  if (has_evaluation_weights()) replay.evaluation.emplace();
+  Replay replay{.groups = records(update_.optimizer())};
+  if (update_.has_evaluation_point()) replay.evaluation.emplace();
   for (std::size_t call = 0; call < case_.gradients.size(); ++call) {
     replay.lr.push_back(play(call));
     replay.parameters.push_back(weights());
     if (replay.evaluation) replay.evaluation->push_back(evaluation_weights());
     replay.updates.push_back(updates_);
-    replay.loss_scale.push_back(loss_scale_.scale());
+    replay.loss_scale.push_back(update_.loss_scale());
   }
   return replay;
 }
 
 std::optional<std::vector<double>> RankReplay::play(std::size_t call) {
   set_gradients(call);
-  if (!pipeline_->collect()) return std::nullopt;
+  if (!update_.collect()) return std::nullopt;
   if (!has_finite_gradients()) {
-    pipeline_->drop();
-    loss_scale_.skipped();
+    update_.skip();
     return std::nullopt;
   }
-  pipeline_->transform();
-  std::vector<double> in_force = lrs(*optimizer_);
-  optimizer_->step();
-  schedule_.advance();
-  if (average_) average_->update();
-  loss_scale_.good_update();
+  std::vector<double> in_force = lrs(update_.optimizer());
+  update_.apply();
   ++updates_;
   return in_force;
 }
@@ -147,23 +108,8 @@ Weights RankReplay::weights() const {
 }
 
 Weights RankReplay::evaluation_weights() {
-  if (average_) {
-    average_->use_average();
-    Weights average = weights();
-    average_->use_training_weights();
-    return average;
-  }
-  optimizer_->use_evaluation_point();
-  Weights point = weights();
-  optimizer_->use_training_point();
-  return point;
-}
-
-bool RankReplay::has_evaluation_weights() const {
-  const auto is_schedule_free = [](const optim::GroupSummary& group) {
-    return group.algorithm.starts_with(kScheduleFree);
-  };
-  return average_ || std::ranges::any_of(optimizer_->groups(), is_schedule_free);
+  const train::AtEvaluationPoint point(update_);
+  return weights();
 }
 
 }  // namespace shardopt::replay

@@ -2,19 +2,14 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <vector>
 
 #include "shardopt/core/parameter.h"
 #include "shardopt/distributed/mesh.h"
-#include "shardopt/optim/gradient_pipeline.h"
-#include "shardopt/optim/loss_scale.h"
-#include "shardopt/optim/optimizer.h"
-#include "shardopt/optim/schedule.h"
-#include "shardopt/optim/weight_average.h"
 
 #include "replay/run.h"
+#include "train/weight_update.h"
 
 namespace shardopt::replay {
 
@@ -34,16 +29,11 @@ class RankReplay {
   std::optional<std::vector<double>> play(std::size_t call);
   [[nodiscard]] Weights weights() const;
   [[nodiscard]] Weights evaluation_weights();
-  [[nodiscard]] bool has_evaluation_weights() const;
 
   const Case& case_;
   const distributed::Mesh& mesh_;
   std::vector<Parameter> parameters_;
-  std::unique_ptr<optim::Optimizer> optimizer_;
-  optim::ScheduleDriver schedule_;
-  optim::LossScale loss_scale_;
-  std::unique_ptr<optim::GradientPipeline> pipeline_;
-  std::optional<optim::WeightAverage> average_;
+  train::WeightUpdate update_;
   int64_t updates_ = 0;
 };
 

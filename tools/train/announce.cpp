@@ -54,8 +54,7 @@ void announce(Reporter& reporter, const config::TrainConfig& config,
                  "their number"));
   }
   for (const auto& block : config::unused_blocks(config)) {
-    reporter.line(block + " is given, but optimizer.name is '" + config.optimizer.name +
-                  "': unused");
+    reporter.line(block + " is given, but nothing selects it: unused");
   }
 }
 

@@ -1,5 +1,6 @@
 #include "train/weight_update.h"
 
+#include <algorithm>
 #include <set>
 #include <string>
 #include <utility>
@@ -18,10 +19,15 @@ constexpr char kTransforms[] = "transforms";
 constexpr char kLossScale[] = "loss_scale";
 constexpr char kAverage[] = "average";
 
-// The units accumulate for train.accumulation, unless a parameter is overwritten: its
-// gradients are not summed up.
-std::vector<optim::TransformRule> rules_of(config::TrainConfig config) {
-  if (config.optimizer.overwrite_with_gradient.empty()) config.train.accumulation = 1;
+// Gradients of overwritten parameters are not summed up: units cannot accumulate them.
+std::vector<optim::TransformRule> rules_of(config::TrainConfig config,
+                                           WeightUpdate::Accumulation accumulation) {
+  // First as the user wrote them, since messages name entries by their index.
+  const bool has_scale = config.loss_scale.mode != optim::LossScaleMode::kNone;
+  optim::check_transforms(config.transforms, has_scale);
+  const bool by_units = accumulation == WeightUpdate::Accumulation::kByUnits &&
+                        config.optimizer.overwrite_with_gradient.empty();
+  if (by_units) config.train.accumulation = 1;
   return config::train_transforms(config);
 }
 
@@ -45,7 +51,7 @@ void check_part(const StateTree& tree, const char* part, bool is_here,
 
 WeightUpdate::WeightUpdate(const config::TrainConfig& config,
                            const std::vector<Parameter>& parameters,
-                           const distributed::Mesh& mesh)
+                           const distributed::Mesh& mesh, Accumulation accumulation)
     : loss_scale_(config.loss_scale),
       optimizer_(optim::build_optimizer(parameters, config.optimizer, mesh)),
       schedule_(*optimizer_, optim::make_schedule(config.schedule, config.train.steps)),
@@ -53,7 +59,7 @@ WeightUpdate::WeightUpdate(const config::TrainConfig& config,
       pipeline_({.parameters = parameters,
                  .overwritten = names_of(overwritten_),
                  .loss_scale = &loss_scale_},
-                rules_of(config), mesh) {
+                rules_of(config, accumulation), mesh) {
   if (config.average.mode != optim::AverageMode::kNone) {
     average_.emplace(parameters, config.average);
   }
@@ -66,7 +72,7 @@ WeightUpdate::SquaredNorms WeightUpdate::local_squared_norms() const {
           optim::local_squared_norm(overwritten_)};
 }
 
-void WeightUpdate::apply(double norm) {
+void WeightUpdate::apply(std::optional<double> norm) {
   pipeline_.transform(norm);
   optimizer_->step();
   schedule_.advance();
@@ -77,6 +83,13 @@ void WeightUpdate::apply(double norm) {
 void WeightUpdate::skip() {
   pipeline_.drop();
   loss_scale_.skipped();
+}
+
+bool WeightUpdate::has_evaluation_point() const {
+  const auto is_schedule_free = [](const optim::GroupSummary& group) {
+    return group.algorithm.starts_with("schedule_free");
+  };
+  return average_ || std::ranges::any_of(optimizer_->groups(), is_schedule_free);
 }
 
 void WeightUpdate::use_evaluation_point() {

@@ -25,10 +25,17 @@ namespace shardopt::train {
 /// Collective contract: as GradientPipeline's and Optimizer's.
 class WeightUpdate {
  public:
+  /// Who adds up the gradients of train.accumulation's micro-steps.
+  enum class Accumulation : uint8_t {
+    kByUnits,  ///< The caller, but where parameters are overwritten by gradients.
+    kByWindow  ///< `collect`.
+  };
+
   /// `mesh` outlives this. Throws ConfigError as build_optimizer, make_schedule and
   /// GradientPipeline do, on every rank.
   WeightUpdate(const config::TrainConfig& config,
-               const std::vector<Parameter>& parameters, const distributed::Mesh& mesh);
+               const std::vector<Parameter>& parameters, const distributed::Mesh& mesh,
+               Accumulation accumulation = Accumulation::kByUnits);
 
   /// Micro-steps of one update, each with its own zero_grad and collect.
   [[nodiscard]] int64_t window() const noexcept { return pipeline_.window(); }
@@ -48,8 +55,9 @@ class WeightUpdate {
   };
   [[nodiscard]] SquaredNorms local_squared_norms() const;
 
-  /// The update. `norm` is that of the transformed gradients over all ranks.
-  void apply(double norm);
+  /// The update. `norm`, if the caller has it, is that of the transformed gradients
+  /// over all ranks.
+  void apply(std::optional<double> norm = std::nullopt);
   /// There is none: the window is dropped, a dynamic loss scale falls.
   void skip();
 
@@ -57,6 +65,8 @@ class WeightUpdate {
     return *optimizer_;
   }
 
+  /// Whether weights to evaluate are others than those that train.
+  [[nodiscard]] bool has_evaluation_point() const;
   /// Weights are those to evaluate and export: the average, where there is one, else
   /// the optimizer's evaluation point.
   void use_evaluation_point();

@@ -105,5 +105,15 @@ TEST_F(TrainerUpdateTest, AnAverageValidatesOtherwiseThanTheWeights) {
   EXPECT_NE(with.back(), without.back());
 }
 
+TEST_F(TrainerUpdateTest, RefusesAStateWithPartsThatAreNotConfigured) {
+  const distributed::Mesh mesh = distributed::make_single_mesh();
+  config::TrainConfig averaged = small_config("adamw");
+  averaged.average.mode = optim::AverageMode::kEma;
+  Trainer with(averaged, mesh, text_);
+  Trainer without(small_config("adamw"), mesh, text_);
+  EXPECT_THROW(without.check_state(with.state()), CheckpointError);
+  EXPECT_THROW(with.check_state(without.state()), CheckpointError);
+}
+
 }  // namespace
 }  // namespace shardopt::train

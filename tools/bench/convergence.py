@@ -39,12 +39,13 @@ SWEEPS = {
     "muon": ([0.003, 0.006, 0.012], [*COSINE, DECAY, "optimizer.muon.scale=rms"]),
     "nadam": ([0.0015, 0.003, 0.006], [*COSINE, DECAY]),
     "nadamw": ([0.0015, 0.003, 0.006], [*COSINE, DECAY]),
-    "schedule_free_adamw": ([0.003, 0.006, 0.012], [
+    "schedule_free_adamw": ([0.0015, 0.003, 0.006], [
         *NO_SCHEDULE, DECAY, "optimizer.schedule_free_adamw.warmup_steps=10"]),
-    "schedule_free_sgd": ([3, 6, 12], [
-        *NO_SCHEDULE, "optimizer.schedule_free_sgd.warmup_steps=10"]),
-    "sgd": ([0.1, 0.3, 1], [*COSINE, "optimizer.sgd.momentum=0.9",
-                            "optimizer.sgd.nesterov=true"]),
+    "schedule_free_sgd": ([1.5, 3, 6], [
+        *NO_SCHEDULE, "optimizer.schedule_free_sgd.momentum=0.95",
+        "optimizer.schedule_free_sgd.warmup_steps=50"]),
+    "sgd": ([0.05, 0.1, 0.2], [*COSINE, "optimizer.sgd.momentum=0.9",
+                               "optimizer.sgd.nesterov=true"]),
 }
 PRESETS = ["adaptive", "jordan", "kempner", "keras", "keras_addon", "keras_seed",
            "moonlight", "optax", "polar_express"]

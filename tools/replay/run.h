@@ -45,7 +45,8 @@ struct Replay {
 /// of a parameter come to differ.
 [[nodiscard]] Replay run_case(const Case& given);
 
-/// One JSON object, as the issue of this program describes it: numbers of 17 digits,
+/// One JSON object with a key for each member of Replay, those of a call in a list, and
+/// `evaluation` only where there is one: numbers of 17 digits,
 /// "inf", "-inf" and "nan" in quotes.
 [[nodiscard]] std::string to_json(const Replay& replay);
 

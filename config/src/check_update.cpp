@@ -87,6 +87,26 @@ bool is_given(const TrainConfig& config, const std::string& block) {
          (*first == block || first->starts_with(block + "."));
 }
 
+// Gradients of overwritten parameters are no sums: units cannot accumulate them.
+void check_overwritten(const TrainConfig& config) {
+  if (config.optimizer.overwrite_with_gradient.empty()) return;
+  if (config.mesh.accumulate != Accumulation::kWhole) return;
+  if (config.train.accumulation == 1) return;
+  fail("mesh.accumulate is 'whole', but optimizer.overwrite_with_gradient is '",
+       config.optimizer.overwrite_with_gradient, "'; allowed: shards");
+}
+
+// An average in place of y would leave Schedule-Free's z behind.
+void check_average(const TrainConfig& config) {
+  config.average.validate();
+  if (config.average.overwrite_every == 0) return;
+  for (const std::string& name : selected_algorithms(config.optimizer)) {
+    if (!name.starts_with("schedule_free")) continue;
+    fail("average.overwrite_every is ", config.average.overwrite_every,
+         ", but the optimizer is '", name, "'; allowed: 0");
+  }
+}
+
 }  // namespace
 
 void check_update(const TrainConfig& config) {
@@ -95,7 +115,8 @@ void check_update(const TrainConfig& config) {
   check_named_values(config.optimizer);
   check_transforms(config);
   config.loss_scale.validate();
-  config.average.validate();
+  check_average(config);
+  check_overwritten(config);
 }
 
 std::vector<std::string> unused_blocks(const TrainConfig& config) {

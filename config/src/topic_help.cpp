@@ -41,7 +41,11 @@ void for_each_block(const Block& root, const Visit& visit) {
   }
 }
 
-std::string algorithm_lines(std::string_view name) {
+// Of the block at `path`, if it is an optimizer's own.
+std::string algorithm_lines(std::string_view path) {
+  constexpr std::string_view kBlock = "optimizer.";
+  if (!path.starts_with(kBlock)) return "";
+  const std::string_view name = path.substr(kBlock.size());
   const auto& table = optim::algorithm_table();
   const auto found = std::ranges::find(table, name, &optim::AlgorithmInfo::name);
   if (found == table.end()) return "";
@@ -90,7 +94,7 @@ std::string choices_of(std::string_view path) {
 }
 
 std::string block_page(const Block& block) {
-  std::string page = without_index(block.path) + "\n" + algorithm_lines(block.name);
+  std::string page = without_index(block.path) + "\n" + algorithm_lines(block.path);
   page += "\n" + help_table(option_rows(block));
   for (const Option& option : block.options) {
     page += choices_of(without_index(join_path(block.path, option.name)));

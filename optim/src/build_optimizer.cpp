@@ -65,10 +65,11 @@ std::unique_ptr<Optimizer> build_optimizer(std::vector<Parameter> parameters,
         root->has_child(algorithm) ? algorithm + "_groups" : algorithm;
     root->add_child(name, registry.create(algorithm, std::move(groups), config, mesh));
   }
+  root->set_missing_gradient(config.missing_gradient);
+  // After that: without a gradient it has nothing to become.
   if (!overwritten.empty()) {
     root->add_child("overwrite", std::make_unique<Overwrite>(std::move(overwritten)));
   }
-  root->set_missing_gradient(config.missing_gradient);
   root->set_shard_ranks(mesh.shard());
   return root;
 }

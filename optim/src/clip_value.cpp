@@ -1,15 +1,18 @@
 // Clamping of every entry of every gradient.
 #include <utility>
 
+#include <ATen/ops/_foreach_add.h>
 #include <ATen/ops/_foreach_clamp_max.h>
 #include <ATen/ops/_foreach_clamp_min.h>
+#include <ATen/ops/_foreach_sub.h>
 
 #include "transform_factories.h"
 
 namespace shardopt::optim {
 namespace {
 
-/// Entries into [-c, c]; NaN stays (Keras's clipvalue). No state, no communication.
+/// Entries into [-c, c] (Keras's clipvalue). What is not finite becomes NaN, so that an
+/// overflow in a micro-step is still seen in the mean. No state, no communication.
 class ClipValue final : public GradientTransform {
  public:
   ClipValue(TransformRequest request, double value)
@@ -18,8 +21,10 @@ class ClipValue final : public GradientTransform {
 
  private:
   void transform(GradientTensors& tensors) override {
+    const auto zeros = at::_foreach_sub(tensors.grads, tensors.grads);  // or NaN
     at::_foreach_clamp_max_(tensors.grads, value_);
     at::_foreach_clamp_min_(tensors.grads, -value_);
+    at::_foreach_add_(tensors.grads, zeros);
   }
 
   double value_;  // c

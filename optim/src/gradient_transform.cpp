@@ -14,12 +14,6 @@ namespace {
 
 constexpr char kStep[] = "step";
 
-int64_t whole_entries(const Parameter& parameter) {
-  int64_t entries = parameter.shard.global_rows();
-  for (const int64_t size : parameter.rows.sizes().slice(1)) entries *= size;
-  return entries;
-}
-
 at::Tensor zeros_for(const Slot& slot, const at::Tensor& rows) {
   return at::zeros(slot.shape ? slot.shape(rows) : rows.sizes().vec(), rows.options());
 }

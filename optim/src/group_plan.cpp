@@ -34,6 +34,9 @@ class DecayDecision {
     return !excluded_.finds(parameter) && decays_by_rule(parameter, config_);
   }
 
+  // One whose decay is decided by its group.
+  void note(const Parameter& parameter) { (void)excluded_.finds(parameter); }
+
   void check_none_idle() const {
     if (excluded_.is_idle()) excluded_.fail_as_idle();
   }
@@ -108,6 +111,7 @@ std::vector<GroupRequest> groups_of_rule(const GroupRule& rule, std::size_t inde
   const std::string name =
       rule.name.empty() ? "group" + std::to_string(index) : rule.name;
   if (rule.weight_decay) {
+    for (const Parameter& parameter : parameters) decision.note(parameter);
     return {{name, std::move(parameters), rule.lr, rule.weight_decay}};
   }
   std::vector<GroupRequest> halves =

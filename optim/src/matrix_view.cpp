@@ -22,17 +22,27 @@ bool is_batched(int64_t dimensions, Flatten flatten) {
   return flatten == Flatten::kBatched3d && dimensions == 3;
 }
 
+MatrixShape matrix_shape(at::IntArrayRef sizes, Flatten flatten) {
+  const std::size_t dimensions = sizes.size();
+  if (is_batched(static_cast<int64_t>(dimensions), flatten)) {
+    return {sizes[dimensions - 2], sizes[dimensions - 1]};
+  }
+  if (is_hwio(static_cast<int64_t>(dimensions), flatten)) {
+    return {sizes[3], product(sizes.slice(0, 3))};
+  }
+  return {sizes[0], product(sizes.slice(1))};
+}
+
 at::Tensor as_matrices(const at::Tensor& tensor, Flatten flatten) {
   const at::IntArrayRef sizes = tensor.sizes();
-  if (is_batched(tensor.dim(), flatten)) {
-    const int64_t batch = product(sizes.slice(0, sizes.size() - 2));
-    return tensor.reshape({batch, tensor.size(-2), tensor.size(-1)});
+  const auto [rows, cols] = matrix_shape(sizes, flatten);
+  const bool is_batch = is_batched(tensor.dim(), flatten);
+  const int64_t batch = is_batch ? product(sizes.slice(0, sizes.size() - 2)) : 1;
+  // (h, w, in, out) to (out, h w in)
+  if (is_hwio(tensor.dim(), flatten)) {
+    return tensor.permute({3, 0, 1, 2}).reshape({batch, rows, cols});
   }
-  if (is_hwio(tensor.dim(), flatten)) {  // (h, w, in, out) to (out, h w in)
-    const at::Tensor out_first = tensor.permute({3, 0, 1, 2});
-    return out_first.reshape({1, sizes[3], product(sizes.slice(0, 3))});
-  }
-  return tensor.reshape({1, sizes[0], product(sizes.slice(1))});
+  return tensor.reshape({batch, rows, cols});
 }
 
 at::Tensor from_matrices(const at::Tensor& matrices, at::IntArrayRef sizes,

@@ -55,6 +55,25 @@ const Values& keras() {
   return values;
 }
 
+// With values of one internal optimizer for the others too, as far as they have them:
+// whoever changes `internal` keeps the preset's lr and decay.
+Values for_every_internal(Values values) {
+  constexpr std::string_view kBlocks[] = {"muon.adamw.", "muon.nadamw.", "muon.lion."};
+  Values result = values;
+  for (const auto& [path, value] : values) {
+    for (const std::string_view from : kBlocks) {
+      if (!path.starts_with(from)) continue;
+      const std::string name = path.substr(from.size());
+      const bool is_common = name == "lr" || name == "ratio" || name == "weight_decay";
+      for (const std::string_view to : kBlocks) {
+        if (to == from || (to == kBlocks[2] && !is_common)) continue;
+        result.emplace_back(std::string(to) + name, value);
+      }
+    }
+  }
+  return result;
+}
+
 std::vector<MuonPreset> make_presets() {
   return {
       {"adaptive", "Jordan's with leloykun/adaptive-muon's factor <u, O>",
@@ -77,6 +96,7 @@ std::vector<MuonPreset> make_presets() {
         {"muon.scale", text("aspect")},
         {"muon.scale_constant", 0.2},
         {"muon.caution_stage", text("after")},
+        {"muon.exclude_biases", true},
         {"muon.internal", text("nadamw")},
         {"muon.nadamw.beta1", 0.9},
         {"muon.nadamw.beta2", 0.995}}},
@@ -137,7 +157,11 @@ std::vector<Option> block_of(std::string& path, OptimizerConfig& config) {
 }  // namespace
 
 const std::vector<MuonPreset>& muon_presets() {
-  static const std::vector<MuonPreset> presets = make_presets();
+  static const std::vector<MuonPreset> presets = [] {
+    std::vector<MuonPreset> made = make_presets();
+    for (MuonPreset& preset : made) preset.values = for_every_internal(preset.values);
+    return made;
+  }();
   return presets;
 }
 

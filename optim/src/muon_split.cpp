@@ -5,6 +5,7 @@
 #include <regex>
 #include <utility>
 
+#include "matrix_view.h"
 #include "muon_internal.h"
 #include "name_rules.h"
 #include "row_blocks.h"
@@ -13,16 +14,12 @@
 namespace shardopt::optim {
 namespace {
 
-// Numbers in one row of the whole, also where this rank has no row.
-int64_t columns(const Parameter& parameter) {
-  int64_t product = 1;
-  for (const int64_t size : parameter.rows.sizes().slice(1)) product *= size;
-  return product;
-}
-
-double aspect(const Parameter& parameter) {
-  const auto [smaller, larger] =
-      std::minmax({parameter.shard.global_rows(), columns(parameter)});
+// Of the whole matrix that is orthogonalized, also where this rank has no row.
+double aspect(const Parameter& parameter, Flatten flatten) {
+  std::vector<int64_t> sizes = parameter.rows.sizes().vec();
+  sizes.front() = parameter.shard.global_rows();
+  const auto [rows, cols] = matrix_shape(sizes, flatten);
+  const auto [smaller, larger] = std::minmax({rows, cols});
   return static_cast<double>(larger) /
          static_cast<double>(std::max<int64_t>(smaller, 1));
 }
@@ -46,7 +43,8 @@ class MuonRule {
     if (options_.exclude_embeddings && is_embedding(parameter)) return false;
     if (options_.exclude_head && is_head) return false;
     if (is_excluded) return false;
-    return !options_.max_aspect || aspect(parameter) <= *options_.max_aspect;
+    return !options_.max_aspect ||
+           aspect(parameter, options_.flatten) <= *options_.max_aspect;
   }
 
   // Throws ConfigError if Muon cannot train `parameter`, which it takes.

@@ -32,14 +32,6 @@ void check_rows(const Parameter& parameter, const Parameter& first) {
               "' of one group differ in dtype or device");
 }
 
-double entries_of(const Parameter& parameter) {
-  double product = static_cast<double>(parameter.shard.global_rows());
-  for (const int64_t size : parameter.rows.sizes().slice(1)) {
-    product *= static_cast<double>(size);
-  }
-  return product;
-}
-
 }  // namespace
 
 void Optimizer::add_group(std::string name, std::vector<Parameter> parameters,
@@ -53,7 +45,7 @@ void Optimizer::add_group(std::string name, std::vector<Parameter> parameters,
   for (const Parameter& parameter : parameters) {
     check_rows(parameter, parameters.front());
     claim(parameter.name);
-    Entry entry{.parameter = parameter, .entries = entries_of(parameter)};
+    Entry entry{.parameter = parameter, .entries = whole_entries(parameter)};
     for (const auto& [slot, shape] : slots) {
       const at::Tensor& rows = parameter.rows;
       entry.slots.emplace(slot, at::zeros(shape ? shape(rows) : rows.sizes().vec(),
@@ -71,7 +63,6 @@ void Optimizer::add_child(std::string name, std::unique_ptr<Optimizer> child) {
               "the name '", name, "' of a nested optimizer is taken");
   for (const auto& parameter : child->parameter_names_) claim(parameter);
   child->set_lr_factor(lr_factor_);
-  child->set_missing_gradient(missing_gradient_);
   children_.emplace(std::move(name), std::move(child));
 }
 

@@ -25,12 +25,6 @@ struct Piece {
   at::Tensor row_moment;  // [batch, rows], shared with the slot; undefined: none.
 };
 
-struct MatrixShape {
-  int64_t rows;
-  int64_t cols;
-  auto operator<=>(const MatrixShape&) const = default;
-};
-
 std::optional<at::ScalarType> compute_dtype(NsDtype dtype) {
   switch (dtype) {
     case NsDtype::kParameter:

@@ -6,7 +6,9 @@
 #include <utility>
 
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/all.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/isfinite.h>
 #include <c10/util/Exception.h>
 
 #include "shardopt/distributed/communicator.h"
@@ -83,6 +85,8 @@ void QkClip::apply(std::span<const at::Tensor> largest_logits,
   at::Tensor largest = at::cat(all);
   mesh.world().all_reduce(largest, distributed::ReduceOp::kMax)->wait();
   largest = largest.cpu();
+  TORCH_CHECK(largest.isfinite().all().item<bool>(),
+              "a largest logit is not finite: weights are left as they are");
   const double* next = largest.const_data_ptr<double>();
   for (const AttentionHeads& layer : layers_) {
     clip_layer(layer, next, tau_);

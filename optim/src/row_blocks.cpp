@@ -16,6 +16,8 @@
 namespace shardopt::optim {
 namespace {
 
+constexpr int64_t kMaxRows = int64_t{1} << 40;  // Sums do not overflow.
+
 // First row of each matrix, and the end of the last.
 std::vector<int64_t> block_bounds(const Parameter& parameter,
                                   const MuonOptions& options) {
@@ -37,9 +39,10 @@ std::vector<int64_t> parse_row_blocks(const std::string& text) {
     int64_t rows = 0;
     const char* end = part.data() + part.size();
     const auto [stop, error] = std::from_chars(part.data(), end, rows);
-    if (error != std::errc() || stop != end || rows < 1) {
+    if (error != std::errc() || stop != end || rows < 1 || rows > kMaxRows) {
       SHARDOPT_THROW(ConfigError, "optimizer.muon.row_blocks is '", text,
-                     "'; allowed: numbers of rows >= 1, as 64,64,64");
+                     "'; allowed: numbers of rows from 1 to ", kMaxRows,
+                     ", as 64,64,64");
     }
     blocks.push_back(rows);
   }
@@ -54,6 +57,11 @@ bool has_row_blocks(const Parameter& parameter, const MuonOptions& options) {
 }
 
 void check_row_blocks(const Parameter& parameter, const MuonOptions& options) {
+  if (is_batched(parameter.rows.dim(), options.flatten)) {
+    SHARDOPT_THROW(ConfigError, "optimizer.muon.row_blocks hold for '", parameter.name,
+                   "', which flatten makes a batch of matrices; allowed: parameters "
+                   "that are one matrix");
+  }
   const int64_t rows = parameter.shard.global_rows();
   const int64_t end = block_bounds(parameter, options).back();
   if (end == rows) return;
@@ -63,9 +71,7 @@ void check_row_blocks(const Parameter& parameter, const MuonOptions& options) {
 
 std::vector<int64_t> block_rows(const Parameter& parameter,
                                 const MuonOptions& options) {
-  const bool is_flat = !is_batched(parameter.rows.dim(), options.flatten) &&
-                       options.flatten != Flatten::kConvHwio;
-  if (!is_flat || !has_row_blocks(parameter, options)) {
+  if (!has_row_blocks(parameter, options)) {
     return {as_matrices(parameter.rows, options.flatten).size(1)};
   }
   const std::vector<int64_t> bounds = block_bounds(parameter, options);

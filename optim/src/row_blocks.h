@@ -18,8 +18,8 @@ namespace shardopt::optim {
 [[nodiscard]] bool has_row_blocks(const Parameter& parameter,
                                   const MuonOptions& options);
 
-/// Throws ConfigError if row blocks hold for `parameter`, but do not sum up to its
-/// rows.
+/// Throws ConfigError if row blocks hold for `parameter`, but it is a batch of
+/// matrices, or they do not sum up to its rows.
 void check_row_blocks(const Parameter& parameter, const MuonOptions& options);
 
 /// Whether a matrix of `parameter` lies on more than one rank.

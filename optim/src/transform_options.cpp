@@ -8,7 +8,7 @@
 namespace shardopt::optim {
 namespace {
 
-constexpr Range kWholeFrom1{.min = 1.0};
+constexpr Range kWindow{.min = 1.0, .max = 65536.0};  // Gradients kept: memory.
 constexpr Range kWholeFrom2{.min = 2.0};
 
 bool is_unset(const Option& option) {
@@ -96,7 +96,7 @@ std::vector<Option> options_of(GrokFastEmaOptions& options) {
 
 std::vector<Option> options_of(GrokFastMaOptions& options) {
   return {
-      make_option("window", options.window, kWholeFrom1,
+      make_option("window", options.window, kWindow,
                   "Gradients that are kept, as many times the parameters' bytes."),
       make_option("lamb", options.lamb, kNonNegative,
                   "How many times their mean or sum is added to the gradient."),

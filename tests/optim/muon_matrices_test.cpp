@@ -178,6 +178,10 @@ TEST(MuonMatricesTest, RefusesBlocksAndCutsThatItCannotTrain) {
   expect_contains(
       error(whole("w", wave({5, 2})), {.row_blocks = "2,2", .row_blocks_pattern = "w"}),
       "sum up to 4 rows, but 'w' has 5");
+  expect_contains(error(whole("w", wave({3, 2, 4})), {.flatten = Flatten::kBatched,
+                                                      .row_blocks = "1,2",
+                                                      .row_blocks_pattern = "w"}),
+                  "row_blocks hold for 'w', which flatten makes a batch");
   const Parameter cut{"w", wave({2, 2}), Shard({0, 2, 4}, 0)};
   expect_contains(error(cut, {.adaptive = Adaptive::kDual}),
                   "optimizer.muon.adaptive is on, but 'w' is cut over ranks");

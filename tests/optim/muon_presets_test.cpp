@@ -54,6 +54,12 @@ TEST(MuonPresetsTest, HoldTheirSystemsValues) {
   EXPECT_EQ(express.muon.ns_eps, 0.0);
   EXPECT_EQ(express.muon.adamw.lr, 3e-4);
   EXPECT_EQ(preset("adaptive").muon.adaptive, Adaptive::kDual);
+  EXPECT_TRUE(addon.muon.exclude_biases);
+  EXPECT_FALSE(preset("kempner").muon.exclude_biases);
+  EXPECT_EQ(preset("jordan").muon.nadamw.eps, 1e-10);
+  EXPECT_EQ(preset("jordan").muon.lion.lr, 3e-4);
+  EXPECT_EQ(addon.muon.adamw.beta2, 0.995);
+  EXPECT_EQ(addon.muon.lion.beta2, MuonLionOptions{}.beta2);
 }
 
 // Of both classes: Muon's own lr scales decay of what the internal optimizer trains.

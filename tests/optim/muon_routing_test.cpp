@@ -27,9 +27,21 @@ TEST(MuonRoutingTest, TakesTwoDimensionsAndMore) {
   EXPECT_FALSE(muon_takes(whole("w", at::ones({3}))));
 }
 
-TEST(MuonRoutingTest, LeavesBiasesByNameInAnyCase) {
-  EXPECT_FALSE(muon_takes(ones("block.attn.bias")));
-  EXPECT_FALSE(muon_takes(ones("RelativeBias.table")));
+TEST(MuonRoutingTest, LeavesBiasesByNameInAnyCaseIfTold) {
+  EXPECT_FALSE(muon_takes(ones("block.attn.bias"), {.exclude_biases = true}));
+  EXPECT_FALSE(muon_takes(ones("RelativeBias.table"), {.exclude_biases = true}));
+  EXPECT_TRUE(muon_takes(ones("RelativeBias.table")));
+}
+
+// 2 experts of 8 x 8, and a convolution of 8 x 36 with its outputs last: neither is
+// long.
+TEST(MuonRoutingTest, LimitsAspectOfTheMatrixThatIsOrthogonalized) {
+  const Parameter experts = whole("w", at::ones({2, 8, 8}));
+  EXPECT_FALSE(muon_takes(experts, {.max_aspect = 10.0}));
+  EXPECT_TRUE(muon_takes(experts, {.flatten = Flatten::kBatched, .max_aspect = 10.0}));
+  const Parameter hwio = whole("w", at::ones({3, 3, 4, 8}));
+  EXPECT_TRUE(muon_takes(hwio, {.flatten = Flatten::kConvHwio, .max_aspect = 4.5}));
+  EXPECT_FALSE(muon_takes(hwio, {.flatten = Flatten::kConvHwio, .max_aspect = 4.4}));
 }
 
 TEST(MuonRoutingTest, LeavesEmbeddingsByRoleAndByNameUnlessTold) {
@@ -63,12 +75,11 @@ TEST(MuonRoutingTest, LeavesTheHeadByName) {
   EXPECT_EQ(muon.groups().at(0).parameter_names, std::vector<std::string>{"w"});
 }
 
-TEST(MuonRoutingTest, LimitsDimensionsAndTakesBiasesIfTold) {
+TEST(MuonRoutingTest, LimitsDimensions) {
   const Parameter cube = whole("w", at::ones({2, 3, 4}));
   EXPECT_FALSE(muon_takes(cube, {.max_dimensions = 2}));
   EXPECT_FALSE(muon_takes(ones("w"), {.min_dimensions = 3}));
   EXPECT_TRUE(muon_takes(cube, {.min_dimensions = 3}));
-  EXPECT_TRUE(muon_takes(ones("attention.bias"), {.exclude_biases = false}));
 }
 
 TEST(MuonRoutingTest, RefusesPatternsThatFindNothing) {

@@ -66,6 +66,9 @@ TEST(QkClipTest, RefusesWhatDoesNotFit) {
   EXPECT_THROW(clip.apply({}, mesh), c10::Error);
   const std::vector<at::Tensor> three = {at::ones({3})};
   EXPECT_THROW(clip.apply(three, mesh), c10::Error);
+  const std::vector<at::Tensor> infinite = {at::full({4}, INFINITY)};
+  EXPECT_THROW(clip.apply(infinite, mesh), c10::Error);
+  expect_near(qkv.rows, at::ones({16, 3}, at::kDouble), 0.0);
   heads.key_heads = 3;
   EXPECT_THROW(QkClip({heads}), c10::Error);
   heads.key_heads = 2;

@@ -114,7 +114,7 @@ TEST(TransformRuleTest, ValueOutOfRangeIsRefused) {
       {{.name = "grokfast_ema", .lamb = -1.0}, "lamb is -1; allowed: >= 0"},
       {{.name = "grokfast_ema", .init = "frist"},
        "init is 'frist'; allowed: first | zero; did you mean 'first'?"},
-      {{.name = "grokfast_ma", .window = 0}, "window is 0; allowed: >= 1"},
+      {{.name = "grokfast_ma", .window = 0}, "window is 0; allowed: [1, 65536]"},
       {{.name = "grokfast_ma", .lamb = kNaN}, "lamb is nan; allowed: >= 0"},
       {{.name = "grokfast_ma", .filter = "max"},
        "filter is 'max'; allowed: mean | sum"},

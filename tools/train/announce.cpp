@@ -1,5 +1,6 @@
 #include "train/announce.h"
 
+#include <algorithm>
 #include <string>
 
 #include <ATen/Parallel.h>
@@ -27,6 +28,12 @@ std::string describe(const Job& job, const config::TrainConfig& config) {
   return text + c10::str(at::get_num_threads(), " compute thread(s) each");
 }
 
+bool has_muon(const optim::Optimizer& optimizer) {
+  return std::ranges::any_of(optimizer.groups(), [](const optim::GroupSummary& group) {
+    return group.algorithm == "muon" && group.parameters > 0;
+  });
+}
+
 }  // namespace
 
 void announce(Reporter& reporter, const config::TrainConfig& config,
@@ -47,7 +54,7 @@ void announce(Reporter& reporter, const config::TrainConfig& config,
                            group.parameters, " parameter(s), weight decay ",
                            group.weight_decay));
   }
-  if (config.optimizer.name == "muon" && ranks > 1) {
+  if (has_muon(trainer.optimizer()) && ranks > 1) {
     reporter.line(
         c10::str("muon: mode local_shard is an approximation: each of ", ranks,
                  " ranks orthogonalizes its own rows, so the result depends on "

@@ -100,7 +100,7 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
     if (discards_later) overrides.emplace_back("checkpoint.discard_later=true");
   } catch (const CLI::ParseError& error) {
     result.is_done = true;
-    result.exit_code = app.exit(error);
+    result.exit_code = app.exit(error) == 0 ? 0 : 1;
   }
   return result;
 }

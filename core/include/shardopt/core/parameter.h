@@ -30,4 +30,11 @@ struct Parameter {
   return parameter.rows.dim();
 }
 
+/// Entries of the whole tensor, over all its shard ranks.
+[[nodiscard]] inline int64_t whole_entries(const Parameter& parameter) {
+  int64_t product = parameter.shard.global_rows();
+  for (const int64_t size : parameter.rows.sizes().slice(1)) product *= size;
+  return product;
+}
+
 }  // namespace shardopt

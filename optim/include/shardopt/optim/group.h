@@ -28,7 +28,7 @@ struct GroupTensors {
   std::map<std::string, std::vector<at::Tensor>> slots{};  ///< By name; in place.
   std::vector<int64_t> steps{};  ///< Of each parameter, this one included.
   std::vector<const Parameter*> parameters{};
-  std::vector<double> entries{};  ///< Of each whole tensor, over all its shard ranks.
+  std::vector<int64_t> entries{};  ///< Of each whole tensor, over all its shard ranks.
   GroupProgress* progress = nullptr;
 };
 

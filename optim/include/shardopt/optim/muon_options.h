@@ -47,7 +47,7 @@ struct MuonOptions {
   std::optional<double> max_aspect{};
   std::string exclude{};           ///< Regular expression.
   bool exclude_embeddings = true;  ///< By role, and names with "embedding".
-  bool exclude_biases = true;      ///< Names with "bias".
+  bool exclude_biases = false;     ///< Names with "bias".
   bool exclude_head = true;        ///< By role, and by head_pattern.
   std::string head_pattern{};      ///< Regular expression for the output head's name.
 

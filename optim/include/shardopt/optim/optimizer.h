@@ -48,17 +48,18 @@ class Optimizer {
   /// Updates each group by one call, and every nested optimizer. A parameter without a
   /// gradient is skipped whole, with no decay, no state and no count, unless
   /// `set_missing_gradient` says otherwise. Throws c10::Error, before anything changed,
-  /// if a gradient has another shape, dtype or device than its rows, or is sparse; if
-  /// parameters are cut and an algorithm needs sums over ranks, but none were set; or
-  /// at the evaluation point. Collective where sums are needed: one all_reduce for each
-  /// round of them, whatever the number of groups.
+  /// if a gradient has another shape, dtype or device than its rows, or is sparse, or
+  /// at the evaluation point; and if parameters are cut and an algorithm needs sums
+  /// over ranks, but none were set: a mistake of construction, after which it is of no
+  /// use. Collective where sums are needed: one all_reduce for each round of them,
+  /// whatever the number of groups.
   void step();
 
   /// The ranks that parameters are cut over, for sums over whole tensors; outlives
   /// this.
   void set_shard_ranks(distributed::Communicator& shard) { shard_ranks_ = &shard; }
 
-  /// What a parameter without a gradient gets, nested optimizers' too.
+  /// What a parameter without a gradient gets, in those nested so far too.
   void set_missing_gradient(MissingGradient policy);
 
   /// Weights become those to evaluate and export where an algorithm tells them from
@@ -135,7 +136,7 @@ class Optimizer {
     Parameter parameter;
     Slots slots{};
     int64_t steps = 0;
-    double entries = 0.0;        // Of the whole tensor.
+    int64_t entries = 0;         // Of the whole tensor.
     at::Tensor training_rows{};  // At the evaluation point, if they differ.
   };
   struct Group {

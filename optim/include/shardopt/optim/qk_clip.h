@@ -41,8 +41,9 @@ class QkClip {
   /// Multiplies rows of query and key of head h by sqrt(gamma), gamma = min(1, tau /
   /// S_h); a shared key head takes the smallest gamma of those that share it.
   /// `largest_logits` has a tensor [heads] per layer, of what this rank saw in the
-  /// step. Throws c10::Error if these do not fit. Collective: one all_reduce (max) over
-  /// all ranks, whatever the number of layers; exact over any cut.
+  /// step. Throws c10::Error if these do not fit, and on every rank, before any weight
+  /// has changed, if one is not finite. Collective: one all_reduce (max) over all
+  /// ranks, whatever the number of layers; exact over any cut.
   void apply(std::span<const at::Tensor> largest_logits, const distributed::Mesh& mesh);
 
  private:

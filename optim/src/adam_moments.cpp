@@ -1,6 +1,7 @@
 #include "adam_moments.h"
 
 #include <cmath>
+#include <map>
 
 #include <ATen/ops/_foreach_add.h>
 #include <ATen/ops/_foreach_addcmul.h>
@@ -35,6 +36,26 @@ void update_second_moment(GroupTensors& tensors, double beta2) {
   const Tensors& v = tensors.slots.at(kSecondMoment);
   at::_foreach_mul_(v, beta2);
   at::_foreach_addcmul_(v, tensors.grads, tensors.grads, 1.0 - beta2);
+}
+
+MixWeights next_step_weights(double beta, int64_t t) {
+  return {beta / bias(beta, t + 1), (1.0 - beta) / bias(beta, t)};
+}
+
+Tensors mixed(const GroupTensors& tensors, const Tensors& m,
+              const std::function<MixWeights(int64_t)>& weights_of) {
+  std::vector<at::Scalar> of_momentum;
+  std::vector<at::Scalar> of_gradient;
+  std::map<int64_t, MixWeights> by_count;
+  for (const int64_t t : tensors.steps) {
+    const auto [it, is_new] = by_count.try_emplace(t);
+    if (is_new) it->second = weights_of(t);
+    of_momentum.emplace_back(it->second.momentum);
+    of_gradient.emplace_back(it->second.gradient);
+  }
+  Tensors result = at::_foreach_mul(m, of_momentum);
+  at::_foreach_add_(result, at::_foreach_mul(tensors.grads, of_gradient));
+  return result;
 }
 
 Tensors denominators(GroupTensors& tensors, double beta2, double eps, EpsForm form,

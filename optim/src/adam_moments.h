@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,19 @@ void update_first_moment(GroupTensors& tensors, double beta1);
 
 /// v = beta2 v + (1 - beta2) g^2, in place.
 void update_second_moment(GroupTensors& tensors, double beta2);
+
+/// Factors of a moment and of the gradient in a direction that looks ahead.
+struct MixWeights {
+  double momentum = 0.0;
+  double gradient = 0.0;
+};
+
+/// Of beta m / (1 - beta^(t+1)) + (1 - beta) g / (1 - beta^t).
+[[nodiscard]] MixWeights next_step_weights(double beta, int64_t t);
+
+/// weights.momentum m + weights.gradient g, by each parameter's t.
+[[nodiscard]] Tensors mixed(const GroupTensors& tensors, const Tensors& m,
+                            const std::function<MixWeights(int64_t t)>& weights_of);
 
 /// Divisors of bias-corrected first moments: with bias b = 1 - beta2^t of each
 /// parameter, sqrt(v / b) + eps, or for kHat (sqrt(v) + eps) / sqrt(b); v being its

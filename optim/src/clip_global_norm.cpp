@@ -40,7 +40,7 @@ void ClipGlobalNorm::apply_with_norm(double norm) {
 void ClipGlobalNorm::transform(GradientTensors& tensors) {
   const auto norm_of_all = [&] {
     const at::Tensor square = squared_norms(tensors.grads).sum();
-    return std::sqrt(sum_over_ranks(square, ranks_).front());
+    return std::sqrt(sum_over_ranks(square, &ranks_).front());
   };
   const double norm = known_norm_ ? *known_norm_ : norm_of_all();
   const double factor = form_ == ClipForm::kKeras ? keras_factor(norm, max_norm_)

@@ -25,7 +25,7 @@ class ClipNorm final : public GradientTransform {
  private:
   void transform(GradientTensors& tensors) override {
     std::vector<c10::Scalar> factors;
-    for (const double square : sum_over_ranks(squared_norms(tensors.grads), ranks_)) {
+    for (const double square : sum_over_ranks(squared_norms(tensors.grads), &ranks_)) {
       // A norm that is NaN stays so: max gives its first argument then.
       factors.emplace_back(max_norm_ / std::max(std::sqrt(square), max_norm_));
     }

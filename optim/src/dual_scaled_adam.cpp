@@ -19,17 +19,11 @@ namespace {
 
 Tensors numerators(const GroupTensors& tensors, const DualScaledAdamOptions& options) {
   const Tensors& m = tensors.slots.at(kFirstMoment);
-  const auto now = inverse_biases(options.beta1, tensors.steps);
-  if (!options.nesterov) return at::_foreach_mul(m, now);
-  std::vector<at::Scalar> of_momentum;
-  std::vector<at::Scalar> of_gradient;
-  for (const int64_t t : tensors.steps) {
-    of_momentum.emplace_back(options.beta1 / bias(options.beta1, t + 1));
-    of_gradient.emplace_back((1.0 - options.beta1) / bias(options.beta1, t));
+  const double beta1 = options.beta1;
+  if (!options.nesterov) {
+    return at::_foreach_mul(m, inverse_biases(beta1, tensors.steps));
   }
-  Tensors result = at::_foreach_mul(m, of_momentum);
-  at::_foreach_add_(result, at::_foreach_mul(tensors.grads, of_gradient));
-  return result;
+  return mixed(tensors, m, [&](int64_t t) { return next_step_weights(beta1, t); });
 }
 
 Tensors divisors(const GroupTensors& tensors, const DualScaledAdamOptions& options) {

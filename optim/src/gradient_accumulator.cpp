@@ -81,12 +81,7 @@ StateTree GradientAccumulator::state() const {
 }
 
 void GradientAccumulator::check_state(const StateTree& tree) const {
-  const std::vector<std::string> problems = differences(state(), tree);
-  if (!problems.empty()) {
-    SHARDOPT_THROW(CheckpointError,
-                   "this state is not of these accumulated gradients: ",
-                   c10::Join("; ", problems));
-  }
+  check_same(state(), tree, "these accumulated gradients");
   const auto position = tree.value<int64_t>(kPosition);
   if (position >= 0 && position < steps_) return;
   SHARDOPT_THROW(CheckpointError, "this state was saved after ", position,

@@ -174,11 +174,7 @@ StateTree GradientPipeline::state() const {
 }
 
 void GradientPipeline::check_state(const StateTree& tree) const {
-  const std::vector<std::string> problems = differences(state(), tree);
-  if (!problems.empty()) {
-    SHARDOPT_THROW(CheckpointError, "this state is not of these transforms: ",
-                   c10::Join("; ", problems));
-  }
+  check_same(state(), tree, "these transforms");
   if (accumulator_) accumulator_->check_state(tree.child(kAccumulate));
 }
 

@@ -3,20 +3,14 @@
 #include <utility>
 
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/zeros.h>
 #include <c10/util/Exception.h>
 
-#include "shardopt/core/error.h"
 #include "state_difference.h"
 
 namespace shardopt::optim {
 namespace {
 
 constexpr char kStep[] = "step";
-
-at::Tensor zeros_for(const Slot& slot, const at::Tensor& rows) {
-  return at::zeros(slot.shape ? slot.shape(rows) : rows.sizes().vec(), rows.options());
-}
 
 }  // namespace
 
@@ -30,7 +24,7 @@ GradientTransform::GradientTransform(std::string kind,
   for (const Parameter& parameter : parameters_) {
     ParameterState& state = states_.emplace_back();
     for (const Slot& slot : slots_) {
-      state.slots.emplace(slot.name, zeros_for(slot, parameter.rows.detach()));
+      state.slots.emplace(slot.name, zeros_of(slot, parameter.rows));
     }
   }
 }
@@ -73,10 +67,7 @@ StateTree GradientTransform::state() const {
 }
 
 void GradientTransform::check_state(const StateTree& tree) const {
-  const std::vector<std::string> problems = differences(state(), tree);
-  if (problems.empty()) return;
-  SHARDOPT_THROW(CheckpointError, "this state is not of this transform '", kind_,
-                 "': ", c10::Join("; ", problems));
+  check_same(state(), tree, c10::str("this transform '", kind_, "'"));
 }
 
 void GradientTransform::load_state(const StateTree& tree) {

@@ -56,11 +56,7 @@ StateTree LossScale::state() const {
 }
 
 void LossScale::check_state(const StateTree& tree) const {
-  const std::vector<std::string> problems = differences(state(), tree);
-  if (!problems.empty()) {
-    SHARDOPT_THROW(CheckpointError,
-                   "this state is not of this loss scale: ", c10::Join("; ", problems));
-  }
+  check_same(state(), tree, "this loss scale");
   if (options_.mode != LossScaleMode::kDynamic) return;
   const auto scale = tree.value<double>(kScale);
   const auto good_updates = tree.value<int64_t>(kGoodUpdates);

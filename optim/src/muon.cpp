@@ -1,6 +1,5 @@
 #include "shardopt/optim/muon.h"
 
-#include <cmath>
 #include <memory>
 #include <utility>
 
@@ -28,20 +27,12 @@ std::vector<Slot> slots_of(const MuonOptions& options) {
   return slots;
 }
 
-// Factors of m and g in u for the form that corrects its bias.
+// u of the form that corrects its bias.
 Tensors bias_corrected(const GroupTensors& tensors, const Tensors& m,
                        const MuonOptions& options) {
   const double b = options.momentum;
   if (!options.nesterov) return at::_foreach_mul(m, inverse_biases(b, tensors.steps));
-  std::vector<at::Scalar> of_momentum;
-  std::vector<at::Scalar> of_gradient;
-  for (const int64_t t : tensors.steps) {
-    of_momentum.emplace_back(b / bias(b, t + 1));
-    of_gradient.emplace_back((1.0 - b) / bias(b, t));
-  }
-  Tensors u = at::_foreach_mul(m, of_momentum);
-  at::_foreach_add_(u, at::_foreach_mul(tensors.grads, of_gradient));
-  return u;
+  return mixed(tensors, m, [&](int64_t t) { return next_step_weights(b, t); });
 }
 
 // Updates m, and returns u.
@@ -69,7 +60,8 @@ Muon::Muon(std::vector<ParamGroup<MuonOptions>> groups)
     : Muon(split_for_muon(std::move(groups))) {}
 
 Muon::Muon(MuonSplit split)
-    : GroupedOptimizer("muon", std::move(split.muon), slots_of) {
+    : GroupedOptimizer("muon", std::move(split.muon), slots_of),
+      blocks_(std::move(split.blocks)) {
   const std::string name = split.internal->kind();
   add_child(name, std::move(split.internal));
 }
@@ -79,13 +71,13 @@ void Muon::update(GroupTensors& tensors, const MuonOptions& options,
   const Tensors& m = tensors.slots.at(kMomentum);
   Tensors directions = directions_of(tensors, m, options);  // u
   if (options.caution_stage == CautionStage::kAfter || !options.rules.caution) {
-    Tensors updates = orthogonalized(tensors, directions, options);  // O
+    Tensors updates = orthogonalized(tensors, directions, options, blocks_);  // O
     return take_step(tensors, std::move(updates), step_size(options), options.rules,
                      kCautionEps, sums);
   }
   with_caution(tensors, std::move(directions), m, options.rules, kCautionEps, sums,
-               [&tensors, &options](const Tensors& u) {
-                 const Tensors updates = orthogonalized(tensors, u, options);
+               [this, &tensors, &options](const Tensors& u) {
+                 const Tensors updates = orthogonalized(tensors, u, options, blocks_);
                  move_rows(tensors, updates, step_size(options), options.rules);
                });
 }

@@ -47,11 +47,18 @@ class MuonRule {
            aspect(parameter, options_.flatten) <= *options_.max_aspect;
   }
 
-  // Throws ConfigError if Muon cannot train `parameter`, which it takes.
-  void check(const Parameter& parameter) {
-    if (blocks_.finds(parameter)) check_row_blocks(parameter, options_);
+  // Notes the blocks of `parameter`, which Muon takes. Throws ConfigError if it cannot
+  // train it.
+  void admit(const Parameter& parameter, RowBlocks& blocks) {
+    const Shard& shard = parameter.shard;
+    std::vector<int64_t> bounds = {0, shard.global_rows()};
+    if (blocks_.finds(parameter)) {
+      bounds = block_bounds(parameter, options_);
+      blocks.emplace(parameter.name, local_block_rows(bounds, shard));
+    }
     if (options_.adaptive == Adaptive::kOff) return;
-    if (!is_matrix_cut(parameter, options_)) return;
+    if (is_batched(dimensions(parameter), options_.flatten)) return;
+    if (!is_block_cut(bounds, shard)) return;
     SHARDOPT_THROW(ConfigError, "optimizer.muon.adaptive is on, but '", parameter.name,
                    "' is cut over ranks, of which mode local_shard orthogonalizes each "
                    "piece alone; allowed: adaptive off, or matrices whole on one rank");
@@ -96,7 +103,7 @@ MuonSplit split_for_muon(std::vector<ParamGroup<MuonOptions>> groups) {
     ParamGroup<MuonOptions> rest{name, {}, options};
     for (Parameter& parameter : parameters) {
       const bool is_taken = rule.takes(parameter);
-      if (is_taken) rule.check(parameter);
+      if (is_taken) rule.admit(parameter, split.blocks);
       (is_taken ? matrices : rest).parameters.push_back(std::move(parameter));
     }
     split.muon.push_back(std::move(matrices));

@@ -7,10 +7,14 @@
 #include "shardopt/optim/grouped_optimizer.h"
 #include "shardopt/optim/muon_options.h"
 
+#include "row_blocks.h"
+
 namespace shardopt::optim {
 
 struct MuonSplit {
   std::vector<ParamGroup<MuonOptions>> muon;
+  /// Local rows of each block, by name, of parameters that row_blocks hold for.
+  RowBlocks blocks{};
   std::unique_ptr<Optimizer> internal;  ///< With as many groups, of the same names.
 };
 

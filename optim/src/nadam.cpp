@@ -1,25 +1,16 @@
 #include "shardopt/optim/nadam.h"
 
 #include <cmath>
-#include <map>
 #include <utility>
 
-#include <ATen/ops/_foreach_add.h>
 #include <ATen/ops/_foreach_div.h>
-#include <ATen/ops/_foreach_mul.h>
 
 #include "adam_moments.h"
 
 namespace shardopt::optim {
 namespace {
 
-// Factors of m and g in a direction's numerator.
-struct Weights {
-  double momentum = 0.0;
-  double gradient = 0.0;
-};
-
-Weights simple_weights(double beta1, int64_t t) {
+MixWeights simple_weights(double beta1, int64_t t) {
   const double scale = 1.0 / bias(beta1, t);
   return {beta1 * scale, (1.0 - beta1) * scale};
 }
@@ -38,31 +29,16 @@ double momentum_product(double beta1, int64_t t) {
   return product;
 }
 
-Weights keras_weights(double beta1, int64_t t) {
+MixWeights keras_weights(double beta1, int64_t t) {
   const double product = momentum_product(beta1, t);
   const double now = scheduled_momentum(beta1, t);
   const double next = scheduled_momentum(beta1, t + 1);
   return {next / (1.0 - product * next), (1.0 - now) / (1.0 - product)};
 }
 
-Weights weights_of(const NadamOptions& options, int64_t t) {
+MixWeights weights_of(const NadamOptions& options, int64_t t) {
   return options.form == NadamForm::kKeras ? keras_weights(options.beta1, t)
                                            : simple_weights(options.beta1, t);
-}
-
-Tensors numerators(const GroupTensors& tensors, const NadamOptions& options) {
-  std::vector<at::Scalar> of_momentum;
-  std::vector<at::Scalar> of_gradient;
-  std::map<int64_t, Weights> by_count;
-  for (const int64_t t : tensors.steps) {
-    const auto [it, is_new] = by_count.try_emplace(t);
-    if (is_new) it->second = weights_of(options, t);
-    of_momentum.emplace_back(it->second.momentum);
-    of_gradient.emplace_back(it->second.gradient);
-  }
-  Tensors result = at::_foreach_mul(tensors.slots.at(kFirstMoment), of_momentum);
-  at::_foreach_add_(result, at::_foreach_mul(tensors.grads, of_gradient));
-  return result;
 }
 
 }  // namespace
@@ -75,7 +51,9 @@ void Nadam::update(GroupTensors& tensors, const NadamOptions& options,
                    ScalarSums& sums) const {
   update_first_moment(tensors, options.beta1);
   update_second_moment(tensors, options.beta2);
-  Tensors directions = numerators(tensors, options);
+  Tensors directions = mixed(tensors, tensors.slots.at(kFirstMoment), [&](int64_t t) {
+    return weights_of(options, t);
+  });  // numerators
   at::_foreach_div_(directions, denominators(tensors, options.beta2, options.eps,
                                              options.eps_form, options.amsgrad));
   take_step(tensors, std::move(directions), step_size(options), options.rules,

@@ -34,6 +34,11 @@ void check_rows(const Parameter& parameter, const Parameter& first) {
 
 }  // namespace
 
+at::Tensor zeros_of(const Slot& slot, const at::Tensor& rows) {
+  return at::zeros(slot.shape ? slot.shape(rows) : rows.sizes().vec(),
+                   rows.options().requires_grad(false));
+}
+
 void Optimizer::add_group(std::string name, std::vector<Parameter> parameters,
                           const std::vector<Slot>& slots, GroupSettings settings) {
   const at::NoGradGuard no_grad;
@@ -46,10 +51,8 @@ void Optimizer::add_group(std::string name, std::vector<Parameter> parameters,
     check_rows(parameter, parameters.front());
     claim(parameter.name);
     Entry entry{.parameter = parameter, .entries = whole_entries(parameter)};
-    for (const auto& [slot, shape] : slots) {
-      const at::Tensor& rows = parameter.rows;
-      entry.slots.emplace(slot, at::zeros(shape ? shape(rows) : rows.sizes().vec(),
-                                          rows.options().requires_grad(false)));
+    for (const Slot& slot : slots) {
+      entry.slots.emplace(slot.name, zeros_of(slot, parameter.rows));
     }
     group.entries.push_back(std::move(entry));
   }

@@ -4,7 +4,6 @@
 
 #include <ATen/core/grad_mode.h>
 
-#include "shardopt/core/error.h"
 #include "shardopt/core/option.h"
 #include "shardopt/optim/grouped_optimizer.h"
 #include "shardopt/optim/optimizer.h"
@@ -109,10 +108,7 @@ StateTree Optimizer::parameter_state() const {
 }
 
 void Optimizer::check_state(const StateTree& tree) const {
-  const std::vector<std::string> problems = differences(state_like(tree), tree);
-  if (problems.empty()) return;
-  SHARDOPT_THROW(CheckpointError, "this state is not of this optimizer '", kind_,
-                 "': ", c10::Join("; ", problems));
+  check_same(state_like(tree), tree, c10::str("this optimizer '", kind_, "'"));
 }
 
 // state(), at the point at which `tree` was saved.

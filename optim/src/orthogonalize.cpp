@@ -10,8 +10,6 @@
 #include <ATen/ops/linalg_vector_norm.h>
 
 #include "matrix_view.h"
-#include "name_rules.h"
-#include "row_blocks.h"
 #include "shardopt/core/coefficients.h"
 #include "shardopt/core/newton_schulz.h"
 
@@ -78,11 +76,13 @@ double scale(const Parameter& parameter, const MatrixShape& shape,
 }
 
 std::vector<Piece> pieces_of(GroupTensors& tensors, const Tensors& directions,
-                             const MuonOptions& options) {
+                             const MuonOptions& options, const RowBlocks& blocks) {
   std::vector<Piece> pieces;
   for (std::size_t i = 0; i < directions.size(); ++i) {
     const at::Tensor matrices = as_matrices(directions[i], options.flatten);
-    const std::vector<int64_t> rows = block_rows(*tensors.parameters[i], options);
+    const auto own = blocks.find(tensors.parameters[i]->name);
+    const std::vector<int64_t> rows =
+        own == blocks.end() ? std::vector<int64_t>{matrices.size(1)} : own->second;
     at::Tensor moment;
     if (options.normuon) {
       moment = tensors.slots.at(kRowMoment)[i].view(matrices.sizes().slice(0, 2));
@@ -163,8 +163,8 @@ std::vector<int64_t> row_shape(const at::Tensor& rows, Flatten flatten) {
 }
 
 Tensors orthogonalized(GroupTensors& tensors, const Tensors& directions,
-                       const MuonOptions& options) {
-  std::vector<Piece> pieces = pieces_of(tensors, directions, options);
+                       const MuonOptions& options, const RowBlocks& blocks) {
+  std::vector<Piece> pieces = pieces_of(tensors, directions, options, blocks);
   std::map<MatrixShape, std::vector<Piece*>> by_shape;
   for (Piece& piece : pieces) {
     by_shape[{piece.u.size(1), piece.u.size(2)}].push_back(&piece);

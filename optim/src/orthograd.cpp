@@ -45,12 +45,12 @@ class OrthoGrad final : public GradientTransform {
     const std::vector<double> sums =
         sum_over_ranks(at::cat({squared_norms(rows), inner_products(rows, grads),
                                 squared_norms(grads)}),
-                       ranks_);  // <w,w>, <w,g>, <g,g> of each
+                       &ranks_);  // <w,w>, <w,g>, <g,g> of each
     for (std::size_t i = 0; i < count; ++i) {
       grads[i].add_(rows[i], -sums[count + i] / (sums[i] + kTiny));
     }
     // A second reduction: <g,g> - <w,g>^2 / <w,w> would cancel.
-    const std::vector<double> left = sum_over_ranks(squared_norms(grads), ranks_);
+    const std::vector<double> left = sum_over_ranks(squared_norms(grads), &ranks_);
     std::vector<c10::Scalar> factors;
     for (std::size_t i = 0; i < count; ++i) {
       const bool has_weights = sums[i] != 0.0;

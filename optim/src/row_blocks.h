@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -10,20 +11,25 @@
 
 namespace shardopt::optim {
 
+/// Rows of each block, by a parameter's name.
+using RowBlocks = std::map<std::string, std::vector<int64_t>>;
+
 /// "64,64,64" as rows of each block. Throws ConfigError, naming
 /// optimizer.muon.row_blocks, unless these are positive whole numbers.
 [[nodiscard]] std::vector<int64_t> parse_row_blocks(const std::string& text);
 
-/// Whether row_blocks hold for `parameter`.
-[[nodiscard]] bool has_row_blocks(const Parameter& parameter,
-                                  const MuonOptions& options);
+/// First row of each block of `parameter`, which row_blocks hold for, and the end of
+/// the last. Throws ConfigError if it is a batch of matrices, or blocks do not sum up
+/// to its rows.
+[[nodiscard]] std::vector<int64_t> block_bounds(const Parameter& parameter,
+                                                const MuonOptions& options);
 
-/// Throws ConfigError if row blocks hold for `parameter`, but it is a batch of
-/// matrices, or they do not sum up to its rows.
-void check_row_blocks(const Parameter& parameter, const MuonOptions& options);
+/// How many of this rank's rows are each block's, without blocks that it has none of;
+/// one entry of 0 if it has no row.
+[[nodiscard]] std::vector<int64_t> local_block_rows(const std::vector<int64_t>& bounds,
+                                                    const Shard& shard);
 
-/// Whether a matrix of `parameter` lies on more than one rank.
-[[nodiscard]] bool is_matrix_cut(const Parameter& parameter,
-                                 const MuonOptions& options);
+/// Whether a block, of those between `bounds`, lies on more than one rank.
+[[nodiscard]] bool is_block_cut(const std::vector<int64_t>& bounds, const Shard& shard);
 
 }  // namespace shardopt::optim

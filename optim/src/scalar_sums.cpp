@@ -5,7 +5,7 @@
 #include <ATen/ops/cat.h>
 #include <c10/util/Exception.h>
 
-#include "shardopt/distributed/communicator.h"
+#include "tensor_sums.h"
 
 namespace shardopt::optim {
 
@@ -21,12 +21,8 @@ void ScalarSums::settle() {
     const std::vector<Pending> round = std::exchange(pending_, {});
     std::vector<at::Tensor> shares;
     for (const Pending& pending : round) shares.push_back(pending.shares);
-    at::Tensor all = at::cat(shares);
-    if (communicator_ != nullptr && communicator_->size() > 1) {
-      communicator_->all_reduce(all, distributed::ReduceOp::kSum)->wait();
-    }
-    all = all.cpu();
-    std::span<const double> totals(all.const_data_ptr<double>(), all.numel());
+    const std::vector<double> sums = sum_over_ranks(at::cat(shares), communicator_);
+    std::span<const double> totals = sums;
     for (const Pending& pending : round) {
       const auto count = static_cast<std::size_t>(pending.shares.size(0));
       pending.then(totals.first(count));

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include <ATen/ops/_foreach_add.h>
+
 #include "shardopt/optim/group.h"
 #include "take_step.h"
 
@@ -43,6 +45,21 @@ struct PointStep {
 /// x = (1 - share) x + share z and y = (1 - beta1) z + beta1 x. x is never formed.
 void move_points(const GroupTensors& tensors, const Tensors& directions,
                  const PointStep& step);
+
+/// An update of the official form, decay at y within the step; `beta1` is the share of
+/// the average in the weights that train.
+template <typename Options>
+void move_official(GroupTensors& tensors, Tensors directions, const Options& options,
+                   double beta1) {
+  const double lr = warmed_lr(options.lr, options.warmup_steps, *tensors.progress);
+  if (options.weight_decay != 0.0) {
+    directions = at::_foreach_add(
+        directions, decay_of(tensors, directions, options.weight_decay, options.rules));
+  }
+  const double share =
+      official_share(lr, options.r, options.weight_lr_power, *tensors.progress);
+  move_points(tensors, directions, {lr, beta1, share});
+}
 
 /// x of rows y.
 [[nodiscard]] at::Tensor average_of(const at::Tensor& y, const at::Tensor& z,

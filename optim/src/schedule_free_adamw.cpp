@@ -30,17 +30,6 @@ Tensors directions_of(GroupTensors& tensors, const Options& options) {
   return at::_foreach_div(tensors.grads, roots);
 }
 
-void move_official(GroupTensors& tensors, Tensors directions, const Options& options) {
-  const double lr = warmed_lr(options.lr, options.warmup_steps, *tensors.progress);
-  if (options.weight_decay != 0.0) {
-    directions = at::_foreach_add(
-        directions, decay_of(tensors, directions, options.weight_decay, options.rules));
-  }
-  const double share =
-      official_share(lr, options.r, options.weight_lr_power, *tensors.progress);
-  move_points(tensors, directions, {lr, options.beta1, share});
-}
-
 void move_kempner(GroupTensors& tensors, const Tensors& directions,
                   const Options& options) {
   const double lr = warmed_lr(options.lr, options.warmup_steps, *tensors.progress);
@@ -74,7 +63,7 @@ void move_keras(GroupTensors& tensors, const Tensors& directions,
 void move(GroupTensors& tensors, Tensors directions, const Options& options) {
   switch (options.form) {
     case ScheduleFreeForm::kOfficial:
-      return move_official(tensors, std::move(directions), options);
+      return move_official(tensors, std::move(directions), options, options.beta1);
     case ScheduleFreeForm::kKempner:
       return move_kempner(tensors, directions, options);
     case ScheduleFreeForm::kKeras:

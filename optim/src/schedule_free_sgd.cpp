@@ -2,25 +2,12 @@
 
 #include <utility>
 
-#include <ATen/ops/_foreach_add.h>
-
 #include "schedule_free.h"
 
 namespace shardopt::optim {
 namespace {
 
 using Options = ScheduleFreeSgdOptions;
-
-void move(GroupTensors& tensors, Tensors directions, const Options& options) {
-  const double lr = warmed_lr(options.lr, options.warmup_steps, *tensors.progress);
-  if (options.weight_decay != 0.0) {
-    directions = at::_foreach_add(
-        directions, decay_of(tensors, directions, options.weight_decay, options.rules));
-  }
-  const double share =
-      official_share(lr, options.r, options.weight_lr_power, *tensors.progress);
-  move_points(tensors, directions, {lr, options.momentum, share});
-}
 
 }  // namespace
 
@@ -35,7 +22,7 @@ void ScheduleFreeSgd::update(GroupTensors& tensors, const Options& options,
   begin_z(tensors);
   with_caution(tensors, tensors.grads, tensors.grads, options.rules, kCautionEps, sums,
                [&tensors, &options](Tensors cautious) {
-                 move(tensors, std::move(cautious), options);
+                 move_official(tensors, std::move(cautious), options, options.momentum);
                });
 }
 

@@ -2,6 +2,8 @@
 
 #include <c10/util/StringUtil.h>
 
+#include "shardopt/core/error.h"
+
 namespace shardopt::optim {
 namespace {
 
@@ -104,6 +106,14 @@ std::vector<std::string> differences(const StateTree& expected,
   std::vector<std::string> problems;
   Comparison(problems).compare(expected, found, "");
   return problems;
+}
+
+void check_same(const StateTree& expected, const StateTree& found,
+                std::string_view what) {
+  const std::vector<std::string> problems = differences(expected, found);
+  if (problems.empty()) return;
+  SHARDOPT_THROW(CheckpointError, "this state is not of ", what, ": ",
+                 c10::Join("; ", problems));
 }
 
 }  // namespace shardopt::optim

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "shardopt/core/state_tree.h"
@@ -14,5 +15,10 @@ namespace shardopt::optim {
 /// too if `found` has tensors of device meta, which only describe.
 [[nodiscard]] std::vector<std::string> differences(const StateTree& expected,
                                                    const StateTree& found);
+
+/// Throws CheckpointError with all of them, as "this state is not of `what`: ...", if
+/// there are any.
+void check_same(const StateTree& expected, const StateTree& found,
+                std::string_view what);
 
 }  // namespace shardopt::optim

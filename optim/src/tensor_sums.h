@@ -18,9 +18,9 @@ namespace shardopt::optim {
 [[nodiscard]] at::Tensor inner_products(const std::vector<at::Tensor>& a,
                                         const std::vector<at::Tensor>& b);
 
-/// Sums of `partial` ([*], fp64) over the ranks, on the host. Collective: one
-/// all_reduce; none on one rank.
+/// Sums of `partial` ([*], fp64) over the ranks, null where tensors are not cut; on the
+/// host. Collective: one all_reduce; none on one rank.
 [[nodiscard]] std::vector<double> sum_over_ranks(at::Tensor partial,
-                                                 distributed::Communicator& ranks);
+                                                 distributed::Communicator* ranks);
 
 }  // namespace shardopt::optim

@@ -92,10 +92,7 @@ StateTree WeightAverage::state() const {
 }
 
 void WeightAverage::check_state(const StateTree& tree) const {
-  const std::vector<std::string> problems = differences(state(), tree);
-  if (problems.empty()) return;
-  SHARDOPT_THROW(CheckpointError, "this state is not of this average of weights: ",
-                 c10::Join("; ", problems));
+  check_same(state(), tree, "this average of weights");
 }
 
 void WeightAverage::load_state(const StateTree& tree) {

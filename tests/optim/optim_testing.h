@@ -40,6 +40,19 @@ inline StateTree deep_copy(StateTree tree) {
   return tree;
 }
 
+/// Values and tensors, with their parts, to the bit.
+inline void expect_same_tensors(const StateTree& a, const StateTree& b) {
+  EXPECT_EQ(a.values, b.values);
+  ASSERT_EQ(a.tensors.size(), b.tensors.size());
+  for (const auto& [name, state] : a.tensors) {
+    EXPECT_TRUE(at::equal(state.tensor, b.tensors.at(name).tensor)) << name;
+  }
+  ASSERT_EQ(a.children.size(), b.children.size());
+  for (const auto& [name, child] : a.children) {
+    expect_same_tensors(child, b.children.at(name));
+  }
+}
+
 /// What `action` throws, without backtrace; "" if it throws no such error.
 template <typename Error, typename Action>
 std::string message_of(Action&& action) {

@@ -53,18 +53,6 @@ struct Trainee {
   std::unique_ptr<Optimizer> optimizer;
 };
 
-void expect_same_tensors(const StateTree& a, const StateTree& b) {
-  EXPECT_EQ(a.values, b.values);
-  ASSERT_EQ(a.tensors.size(), b.tensors.size());
-  for (const auto& [name, state] : a.tensors) {
-    EXPECT_TRUE(at::equal(state.tensor, b.tensors.at(name).tensor)) << name;
-  }
-  ASSERT_EQ(a.children.size(), b.children.size());
-  for (const auto& [name, child] : a.children) {
-    expect_same_tensors(child, b.children.at(name));
-  }
-}
-
 class OptimizerStateTest : public testing::TestWithParam<std::string> {};
 
 TEST_P(OptimizerStateTest, SaveLoadContinueEqualsNeverStopping) {

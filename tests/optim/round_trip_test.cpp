@@ -89,16 +89,6 @@ class Trainee {
     return at::arange(c10::multiply_integers(sizes), at::kFloat).cos().view(sizes);
   }
 
-  static void expect_same_tensors(const StateTree& a, const StateTree& b) {
-    EXPECT_EQ(a.values, b.values);
-    for (const auto& [name, state] : a.tensors) {
-      EXPECT_TRUE(at::equal(state.tensor, b.tensors.at(name).tensor)) << name;
-    }
-    for (const auto& [name, child] : a.children) {
-      expect_same_tensors(child, b.children.at(name));
-    }
-  }
-
   distributed::Mesh mesh_;
   std::vector<Parameter> parameters_;
   std::unique_ptr<Optimizer> optimizer_;

@@ -11,8 +11,6 @@
 namespace shardopt::replay {
 namespace {
 
-constexpr std::string_view kScheduleFree = "schedule_free";
-
 at::Tensor own_rows(const at::Tensor& whole, const Shard& shard) {
   return whole.narrow(0, shard.local_begin(), shard.local_rows()).clone();
 }

@@ -39,6 +39,9 @@ struct Slot {
   std::function<std::vector<int64_t>(const at::Tensor& rows)> shape{};
 };
 
+/// Its first tensor for `rows`, zeros of their dtype and device.
+[[nodiscard]] at::Tensor zeros_of(const Slot& slot, const at::Tensor& rows);
+
 /// What the base is told of a group: the lr before any schedule, the decay, and all
 /// options for the record.
 struct GroupSettings {

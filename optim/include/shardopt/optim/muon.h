@@ -3,6 +3,9 @@
 /// arXiv:2502.16982).
 #pragma once
 
+#include <cstdint>
+#include <map>
+#include <string>
 #include <vector>
 
 #include "shardopt/optim/grouped_optimizer.h"
@@ -34,6 +37,10 @@ class Muon final : public GroupedOptimizer<MuonOptions> {
 
   void update(GroupTensors& tensors, const MuonOptions& options,
               ScalarSums& sums) const override;
+
+  // Rows on this rank of each matrix within a parameter, by name, of those that
+  // row_blocks hold for.
+  std::map<std::string, std::vector<int64_t>> blocks_;
 };
 
 }  // namespace shardopt::optim
